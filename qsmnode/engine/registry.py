@@ -1,0 +1,132 @@
+"""Which methods exist for each step of a reconstruction, with their papers and parameters.
+
+A method file declares itself::
+
+    @dataclass(frozen=True)
+    class Parameters:
+        threshold: float = parameter(0.15, "cut-off of |D|", unit="1", low=0.01, high=0.3)
+
+    @method("inversion", "tkd", doi="10.1002/mrm.22135", parameters=Parameters)
+    def tkd(...): ...
+
+so that recipes can be validated and ``qsmnode methods`` can list what there is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, TypeVar
+
+from qsmnode.errors import EngineInputError
+
+STEPS = ("offset", "unwrap", "field", "mask", "background", "inversion", "reference")
+
+
+@dataclass(frozen=True)
+class NoParameters:
+    """For methods without any."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to do one step."""
+
+    step: str
+    name: str
+    function: Callable[..., Any]
+    parameters: type
+    doi: str
+    summary: str
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_METHODS: dict[tuple[str, str], Method] = {}
+
+
+def parameter(
+    default: Any,
+    description: str,
+    *,
+    unit: str = "",
+    low: float = -math.inf,
+    high: float = math.inf,
+    choices: tuple[Any, ...] = (),
+) -> Any:
+    """A dataclass field that knows its unit and range (or its choices)."""
+    metadata = {"description": description, "unit": unit, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+def method(step: str, name: str, *, doi: str, parameters: type = NoParameters) -> Callable[[F], F]:
+    """Declare the decorated function as a method; its docstring's first line becomes the summary."""
+
+    def declare(function: F) -> F:
+        if step not in STEPS:
+            raise ValueError(f"unknown step {step!r}: one of {', '.join(STEPS)}")
+        if (step, name) in _METHODS:
+            raise ValueError(f"method {step}.{name} is declared twice")
+        summary = (function.__doc__ or "").strip().partition("\n")[0]
+        _METHODS[step, name] = Method(step, name, function, parameters, doi, summary)
+        return function
+
+    return declare
+
+
+def methods(step: str | None = None) -> tuple[Method, ...]:
+    """Every declared method, in the order of the steps, then by name."""
+    found = [m for m in _METHODS.values() if step in (None, m.step)]
+    return tuple(sorted(found, key=lambda m: (STEPS.index(m.step), m.name)))
+
+
+def get(step: str, name: str) -> Method:
+    """The method ``name`` of ``step``.
+
+    Raises:
+        EngineInputError: there is none; the message lists those that there are.
+    """
+    try:
+        return _METHODS[step, name]
+    except KeyError:
+        known = ", ".join(m.name for m in methods(step))
+        raise EngineInputError(f"{step}: expected one of {known}; got {name!r}") from None
+
+
+def make_parameters(chosen: Method, given: Mapping[str, Any]) -> Any:
+    """The method's parameter object from ``given`` values over its defaults.
+
+    Raises:
+        EngineInputError: an unknown parameter, a wrong type, or a value out of range.
+    """
+    known = {f.name: f for f in fields(chosen.parameters)}
+    where = f"{chosen.step}.{chosen.name}"
+    for name in given:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise EngineInputError(f"{where}: unknown parameter {name!r}; it takes: {listed}")
+    values = {name: _checked(f"{where}.{name}", known[name], value) for name, value in given.items()}
+    return chosen.parameters(**values)
+
+
+def _checked(where: str, declared: Any, value: Any) -> Any:
+    default = declared.default
+    choices = declared.metadata.get("choices", ())
+    if choices:
+        if value not in choices:
+            raise EngineInputError(f"{where}: expected one of {', '.join(map(str, choices))}; got {value!r}")
+        return value
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise EngineInputError(f"{where}: expected true or false, got {value!r}")
+        return value
+    if isinstance(default, int | float) and default is not MISSING:
+        whole = isinstance(default, int)
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            raise EngineInputError(f"{where}: expected a {'whole ' if whole else ''}number, got {value!r}")
+        low, high = declared.metadata.get("low", -math.inf), declared.metadata.get("high", math.inf)
+        if not low <= value <= high:
+            raise EngineInputError(f"{where}: expected {low:g} to {high:g}, got {value!r}")
+        return type(default)(value)
+    return value
