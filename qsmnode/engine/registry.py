@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from qsmnode.errors import EngineInputError
@@ -121,7 +121,7 @@ def _checked(where: str, declared: Any, value: Any) -> Any:
         if not isinstance(value, bool):
             raise EngineInputError(f"{where}: expected true or false, got {value!r}")
         return value
-    if isinstance(default, int | float) and default is not MISSING:
+    if isinstance(default, (int, float)):
         whole = isinstance(default, int)
         if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
             raise EngineInputError(f"{where}: expected a {'whole ' if whole else ''}number, got {value!r}")

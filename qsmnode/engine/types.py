@@ -1,11 +1,12 @@
 """The arrays that travel through the engine, each with the geometry that gives it meaning.
 
-Axes are (X, Y, Z): X along a row (column index), Y down the rows, Z along row x column. Echo is the first axis
-where there is one. Arrays are float32; phase is in radians, fields in ppm or Hz as their names say.
+Axes are (X, Y, Z): X along a row (column index), Y down the rows, Z along row x column. Echo is the first
+axis where there is one. Arrays are float32; phase is in radians, fields in ppm or Hz as their names say.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -95,7 +96,7 @@ class EchoStack:
                 raise EngineInputError(f"{name}: expected shape (E, X, Y, Z) = {expected}, got {shape}")
         if not times or not all(math.isfinite(t) and t > 0 for t in times):
             raise EngineInputError(f"echo_times_s: expected times in s above 0, got {times}")
-        if any(b <= a for a, b in zip(times, times[1:], strict=False)):
+        if any(b <= a for a, b in itertools.pairwise(times)):
             raise EngineInputError(f"echo_times_s: expected strictly ascending times, got {times}")
         if times[-1] > 1.0:
             raise EngineInputError(f"echo_times_s: expected seconds, got {times} (milliseconds?)")
