@@ -1,0 +1,159 @@
+"""Associations and the instances that came in them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from qsmnode.ledger.database import Database
+
+
+@dataclass(frozen=True)
+class InstanceRow:
+    """One received object. ``header`` is the JSON of ``dicom.instance``, None until indexed."""
+
+    id: int
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax: str
+    sha256: str
+    size: int
+    path: str
+    association_id: int
+    received_at: float
+    state: str
+    study_uid: str | None
+    header: str | None
+    reason: str
+
+
+class Instances:
+    """What arrived, from whom, and whether its header is read."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def open_association(self, peer: str, calling_ae: str, address: str) -> int:
+        """Note that ``peer`` connected; the association's id."""
+        with self._db.transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO association (peer, calling_ae, address, started_at) VALUES (?, ?, ?, ?)",
+                (peer, calling_ae, address, time.time()),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def end_association(self, association_id: int) -> None:
+        """Note that it ended, however it ended."""
+        with self._db.transaction() as connection:
+            connection.execute(
+                "UPDATE association SET ended_at = ? WHERE id = ? AND ended_at IS NULL",
+                (time.time(), association_id),
+            )
+
+    def end_all_associations(self) -> None:
+        """At start: none survives the process that held it."""
+        with self._db.transaction() as connection:
+            connection.execute("UPDATE association SET ended_at = ? WHERE ended_at IS NULL", (time.time(),))
+
+    def known(self, sop_instance_uid: str, sha256: str) -> bool:
+        """Whether exactly these bytes are here already (a re-send: nothing new)."""
+        found = self._db.rows(
+            "SELECT 1 FROM instance WHERE sop_instance_uid = ? AND sha256 = ? AND state != 'purged'",
+            (sop_instance_uid, sha256),
+        )
+        return bool(found)
+
+    def add(
+        self,
+        *,
+        sop_instance_uid: str,
+        sop_class_uid: str,
+        transfer_syntax: str,
+        sha256: str,
+        size: int,
+        path: str,
+        association_id: int,
+    ) -> int:
+        """Make a stored file findable; durable when this returns.
+
+        The same SOP Instance UID with other bytes becomes ``conflicting``: kept, flagged, never used.
+        """
+        with self._db.transaction() as connection:
+            other = connection.execute(
+                "SELECT 1 FROM instance WHERE sop_instance_uid = ? AND state != 'purged'", (sop_instance_uid,)
+            ).fetchone()
+            state = "conflicting" if other else "received"
+            reason = (
+                "the same SOP Instance UID is here with other bytes; the first one is used" if other else ""
+            )
+            cursor = connection.execute(
+                "INSERT INTO instance (sop_instance_uid, sop_class_uid, transfer_syntax, sha256, size, path,"
+                " association_id, received_at, state, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    sop_instance_uid,
+                    sop_class_uid,
+                    transfer_syntax,
+                    sha256,
+                    size,
+                    path,
+                    association_id,
+                    time.time(),
+                    state,
+                    reason,
+                ),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def unindexed(self, limit: int = 500) -> list[InstanceRow]:
+        """Received, header not read yet, oldest first."""
+        return self._select("state = 'received' ORDER BY id LIMIT ?", (limit,))
+
+    def indexed(self, instance_id: int, study_uid: str, header: str, reason: str = "") -> None:
+        """Keep what the header says; ``reason`` where it can never be a QSM source."""
+        self._db.move("instance", instance_id, "indexed", reason, study_uid=study_uid, header=header)
+
+    def unreadable(self, instance_id: int, reason: str) -> None:
+        """Acknowledged and kept, but no usable header."""
+        self._db.move("instance", instance_id, "unreadable", reason)
+
+    def of_study(self, study_uid: str) -> list[InstanceRow]:
+        """Indexed instances of one study, in order of arrival."""
+        return self._select("study_uid = ? AND state = 'indexed' ORDER BY id", (study_uid,))
+
+    def of_acquisition(self, acquisition_id: int) -> list[InstanceRow]:
+        """The members of an acquisition, in order of arrival."""
+        return self._select(
+            "id IN (SELECT instance_id FROM acquisition_instance WHERE acquisition_id = ?) ORDER BY id",
+            (acquisition_id,),
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Instances per state; ignored ones (never a source) counted as ``ignored``."""
+        found = self._db.rows(
+            "SELECT CASE WHEN state = 'indexed' AND reason != '' THEN 'ignored' ELSE state END AS s,"
+            " count(*) AS n FROM instance GROUP BY s"
+        )
+        return {row["s"]: row["n"] for row in found}
+
+    def paths(self) -> set[str]:
+        """Every path that a row speaks for."""
+        return {row["path"] for row in self._db.rows("SELECT path FROM instance WHERE state != 'purged'")}
+
+    def callers(self, instance_ids: Iterable[int]) -> tuple[frozenset[str], bool]:
+        """The calling AE titles behind these instances, and whether all their associations have ended."""
+        wanted = set(instance_ids)
+        found = self._db.rows(
+            "SELECT DISTINCT a.calling_ae AS ae, a.ended_at AS ended, a.id AS id FROM association a"
+            " JOIN instance i ON i.association_id = a.id"
+            f" WHERE i.id IN ({','.join(map(str, sorted(wanted)))})"
+        )
+        return frozenset(row["ae"] for row in found), all(row["ended"] is not None for row in found)
+
+    def _select(self, where: str, parameters: tuple[object, ...]) -> list[InstanceRow]:
+        found = self._db.rows(
+            "SELECT id, sop_instance_uid, sop_class_uid, transfer_syntax, sha256, size, path, association_id,"
+            f" received_at, state, study_uid, header, reason FROM instance WHERE {where}",
+            parameters,
+        )
+        return [InstanceRow(**dict(row)) for row in found]

@@ -1,0 +1,72 @@
+"""Every state and every permitted change of state, as data.
+
+Reading guide: ``TRANSITIONS["job"]["running"]`` is the set of states that a running job may go to. A row
+that is in a state without successors has ended; every other row is picked up again after a restart.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from qsmnode.errors import IllegalTransition
+
+INSTANCE = {
+    "received": {"indexed", "unreadable"},  # bytes are durable; the header has not been read yet
+    "indexed": {"purged"},
+    "unreadable": {"purged"},
+    "conflicting": {"purged"},  # a known SOP Instance UID with other bytes: kept, flagged, not used
+    "purged": set(),
+}
+
+ACQUISITION = {
+    "collecting": {"complete", "held", "rejected", "unmatched", "ignored"},
+    "complete": {"queued", "collecting", "held", "unmatched", "ignored"},
+    "queued": {"collecting"},  # reopened by a late instance before the job started
+    # the rest may change their minds when something arrives or the configuration changes
+    "held": {"collecting", "complete", "rejected", "unmatched", "ignored"},
+    "rejected": {"collecting", "complete", "held", "unmatched", "ignored"},
+    "unmatched": {"collecting", "complete", "held", "rejected", "ignored"},
+    "ignored": {"collecting", "complete", "held", "rejected", "unmatched"},
+}
+
+JOB = {
+    "queued": {"running", "cancelled"},
+    "running": {
+        "succeeded",
+        "failed",
+        "cancelled",
+        "queued",
+    },  # queued: retryable error, lost lease or restart
+    "succeeded": set(),
+    "failed": {"queued"},  # by `retry`
+    "cancelled": {"queued"},  # by `retry`, or because a late instance completed the acquisition again
+}
+
+DELIVERY = {
+    "pending": {"sending", "parked"},
+    "sending": {"sent", "pending", "parked", "held"},
+    "sent": {"committed", "unconfirmed"},
+    "committed": set(),
+    "unconfirmed": {"committed", "pending"},
+    "parked": {"pending"},  # by `retry`
+    "held": {"pending"},
+}
+
+TRANSITIONS = MappingProxyType(
+    {
+        "instance": MappingProxyType(INSTANCE),
+        "acquisition": MappingProxyType(ACQUISITION),
+        "job": MappingProxyType(JOB),
+        "delivery": MappingProxyType(DELIVERY),
+    }
+)
+
+
+def check(entity: str, identity: int, before: str, after: str) -> None:
+    """Raise :class:`IllegalTransition` unless the table permits ``before -> after``."""
+    allowed = TRANSITIONS[entity].get(before)
+    if allowed is None or after not in allowed:
+        known = ", ".join(sorted(allowed)) if allowed else "nothing"
+        raise IllegalTransition(
+            f"{entity} {identity}: {before} -> {after} is not permitted; it may go to {known}"
+        )
