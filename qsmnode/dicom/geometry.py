@@ -20,7 +20,7 @@ Vector = tuple[float, float, float]
 ORIENTATION_TOLERANCE = 1e-3
 """Largest difference of two direction cosines of one orientation, and of a unit length from 1."""
 POSITION_TOLERANCE_MM = 0.02
-"""Slice positions closer than this are one position: headers round to micrometres, slices are never so thin."""
+"""Slice positions closer than this are one position: headers round finer, slices are never so thin."""
 SPACING_TOLERANCE = 0.01
 """Part of the slice spacing by which a slice may lie off its place in the regular grid."""
 

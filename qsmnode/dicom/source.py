@@ -48,8 +48,8 @@ class Source:
         pixel_spacing_mm: DICOM order, (between rows, between columns).
         slice_thickness_mm: SliceThickness.
         slice_spacing_mm: distance of neighbouring slices along the normal.
-        template: one source header, enhanced ones flattened: patient, study, frame of reference, equipment and
-            sequence facts; no pixel data, no private elements.
+        template: one source header, enhanced ones flattened: patient, study, frame of reference, equipment
+            and sequence facts; no pixel data, no private elements.
         content_sha256: over SOP instance UIDs, echo times, geometry and the arrays' bytes.
         warnings: what a reader of the maps should know, e.g. "2-D acquisition".
     """
