@@ -1,0 +1,121 @@
+"""From the rows of one study to what there is to decide about: pure, apart from asking who sent what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from qsmnode.config import Route
+from qsmnode.dicom.acquisition import Acquisition, group
+from qsmnode.dicom.completeness import assess
+from qsmnode.dicom.instance import Instance
+from qsmnode.ledger.instances import InstanceRow
+from qsmnode.node.assembler.verdict import Look, Routing
+from qsmnode.node.router import RoutingFacts, decide
+
+Callers = Callable[[Iterable[int]], tuple[frozenset[str], bool]]
+_NO_ROUTING = Routing("no_match", None, "")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something to decide about: an acquisition, or images of one series that can never be one."""
+
+    key: str
+    description: str
+    members: tuple[InstanceRow, ...]
+    look: Look
+
+
+def candidates(
+    rows: Sequence[InstanceRow], headers: Mapping[int, Instance], routes: Sequence[Route], callers: Callers
+) -> Iterator[Candidate]:
+    """Everything in one study that a decision is due about, in a stable order.
+
+    Args:
+        rows: the study's indexed instances.
+        headers: their headers by row id.
+        routes: the configuration's, in order.
+        callers: who sent these instances, and whether all of those associations have ended.
+    """
+    by_uid = {row.sop_instance_uid: row for row in rows}
+    grouping = group([headers[row.id] for row in rows])
+    for acquisition in grouping.acquisitions:
+        members = tuple(by_uid[uid] for uid in acquisition.sop_instance_uids)
+        own = [headers[row.id] for row in members]
+        yield Candidate(
+            acquisition.key,
+            acquisition.description,
+            members,
+            _look(acquisition, own, members, routes, callers),
+        )
+    yield from _ignored(grouping.ignored, by_uid, headers)
+
+
+def routing_facts(
+    acquisition: Acquisition, members: Sequence[Instance], calling_aes: frozenset[str], *, final: bool
+) -> RoutingFacts:
+    """What the router may look at."""
+    return RoutingFacts(
+        calling_aes=calling_aes,
+        echoes=len(acquisition.echo_times_s),
+        kinds=frozenset(acquisition.kinds),
+        dimensions=acquisition.dimensions,
+        field_t=acquisition.field_t,
+        voxel_mm=acquisition.voxel_mm,
+        final=final,
+        instances=tuple(member.keywords for member in members),
+    )
+
+
+def _look(
+    acquisition: Acquisition,
+    headers: Sequence[Instance],
+    members: Sequence[InstanceRow],
+    routes: Sequence[Route],
+    callers: Callers,
+) -> Look:
+    calling_aes, gone = callers(row.id for row in members)
+    whole = assess(acquisition)
+    return Look(
+        held=acquisition.held or "",
+        ignored=acquisition.ignored or "",
+        completeness=whole.state,
+        missing=whole.missing,
+        has_phase=bool(set(acquisition.kinds) & {"phase", "real", "imaginary"}),
+        so_far=_routing(routing_facts(acquisition, headers, calling_aes, final=False), routes),
+        finally_=_routing(routing_facts(acquisition, headers, calling_aes, final=True), routes),
+        senders_gone=gone,
+        last_arrival=max(row.received_at for row in members),
+    )
+
+
+def _routing(facts: RoutingFacts, routes: Sequence[Route]) -> Routing:
+    decision = decide(facts, routes)
+    return Routing(decision.outcome, decision.route, decision.reason)
+
+
+def _ignored(
+    ignored: Iterable[tuple[str, str]], by_uid: Mapping[str, InstanceRow], headers: Mapping[int, Instance]
+) -> Iterator[Candidate]:
+    """One entry per series and reason, so that what was sent and is not used can be seen."""
+    heaps: dict[tuple[str, str], list[InstanceRow]] = {}
+    for uid, reason in ignored:
+        row = by_uid[uid]
+        heaps.setdefault((headers[row.id].series_uid, reason), []).append(row)
+    for (series_uid, reason), members in sorted(heaps.items()):
+        look = Look(
+            held="",
+            ignored=reason,
+            completeness="incomplete",
+            missing=(),
+            has_phase=False,
+            so_far=_NO_ROUTING,
+            finally_=_NO_ROUTING,
+            senders_gone=False,
+            last_arrival=max(row.received_at for row in members),
+        )
+        noun = "image" if len(members) == 1 else "images"
+        yield Candidate(
+            f"ignored:{series_uid}:{reason}", f"{len(members)} {noun} of a series", tuple(members), look
+        )

@@ -1,0 +1,190 @@
+"""The assembler role: reads headers of what arrived, looks at studies that changed, books the verdicts."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Sequence
+
+from qsmnode.config import Config
+from qsmnode.dicom.instance import Instance, read_instance
+from qsmnode.errors import UnreadableDicom
+from qsmnode.ledger.acquisitions import AcquisitionRow
+from qsmnode.ledger.instances import InstanceRow
+from qsmnode.ledger.store import Store
+from qsmnode.node.assembler.look import Candidate, candidates
+from qsmnode.node.assembler.order import job_order
+from qsmnode.node.assembler.verdict import COLLECTING, COMPLETE, IGNORED, Timers, Verdict, judge
+from qsmnode.node.supervise import Loop
+
+_log = logging.getLogger(__name__)
+_BATCH = 200
+_LOOK_EVERY_S = 2.0  # while instances keep coming; at once when they pause
+_LONGEST_WAIT_S = 60.0
+_CACHED_STUDIES = 8
+
+
+class Assembler:
+    """Turns received instances into acquisitions, and complete acquisitions into jobs."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self._config = config
+        self._store = store
+        self._timers = Timers(config.assembly.settling_s, config.assembly.deadline_s)
+        self._loop = Loop("assembler", self._step, store.database.wake)
+        self._touched: dict[str, None] = {}  # an ordered set of studies to look at
+        self._last_look = 0.0
+        self._headers: dict[str, dict[int, Instance]] = {}  # study -> instance id -> header, read once
+
+    def start(self) -> None:
+        """Look again at everything that waits for a decision, then at what comes."""
+        self._touched.update(dict.fromkeys(self._store.acquisitions.unfinished_studies()))
+        self._loop.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Return after the look in progress."""
+        self._loop.stop(timeout_s)
+
+    def _step(self) -> None:
+        seen = self._store.database.version
+        more = self._index()
+        self._touched.update(
+            dict.fromkeys(row.study_uid for row in self._store.acquisitions.due(time.time()))
+        )
+        if self._touched and (not more or time.monotonic() - self._last_look > _LOOK_EVERY_S):
+            # a study that cannot be looked at must not keep the others from being looked at
+            for study_uid in list(self._touched):
+                del self._touched[study_uid]
+                self._look_at(study_uid)
+            self._last_look = time.monotonic()
+        if more or self._loop.stopping:
+            return
+        due = self._store.acquisitions.next_due()
+        wait = _LONGEST_WAIT_S if due is None else min(_LONGEST_WAIT_S, max(0.05, due - time.time()))
+        self._store.database.wait_for_change(seen, wait)
+
+    def _index(self) -> bool:
+        """Read the headers of a batch; whether there may be more."""
+        batch = self._store.instances.unindexed(_BATCH)
+        with self._store.database.transaction():
+            for row in batch:
+                self._index_one(row)
+        return len(batch) == _BATCH
+
+    def _index_one(self, row: InstanceRow) -> None:
+        try:
+            header = read_instance(self._store.path(row.path))
+        except UnreadableDicom as error:
+            self._store.instances.unreadable(row.id, str(error))
+            _log.warning("instance %d: kept, but not readable: %s", row.id, error)
+            return
+        self._store.instances.indexed(row.id, header.study_uid, header.to_json(), header.not_source or "")
+        self._touched[header.study_uid] = None
+        if header.study_uid in self._headers:
+            self._headers[header.study_uid][row.id] = header
+
+    def _look_at(self, study_uid: str) -> None:
+        rows = self._store.instances.of_study(study_uid)
+        headers = self._headers_of(study_uid, rows)
+        known = self._store.acquisitions.latest(study_uid)
+        for candidate in candidates(rows, headers, self._config.routes, self._store.instances.callers):
+            with self._store.database.transaction():
+                self._decide(study_uid, candidate, known.pop(candidate.key, None))
+        for row in known.values():
+            self._dissolve(row)
+
+    def _headers_of(self, study_uid: str, rows: Sequence[InstanceRow]) -> dict[int, Instance]:
+        cached = self._headers.pop(study_uid, {})
+        for row in rows:
+            if row.id not in cached:
+                assert row.header is not None
+                cached[row.id] = Instance.from_json(row.header)
+        self._headers[study_uid] = cached  # newest last
+        while len(self._headers) > _CACHED_STUDIES:
+            del self._headers[next(iter(self._headers))]
+        return cached
+
+    def _decide(self, study_uid: str, candidate: Candidate, row: AcquisitionRow | None) -> None:
+        content = _content_hash(candidate)
+        if row is not None and row.content == content and row.state == "queued":
+            return  # decided, and nothing new
+        now = time.time()
+        verdict = judge(candidate.look, self._timers, now)
+        if row is None:
+            row = self._open(study_uid, candidate, verdict)
+        elif row.state == "queued":
+            row = self._reopen(study_uid, candidate, row, verdict)
+        if row.content != content:
+            self._store.acquisitions.set_members(row.id, [member.id for member in candidate.members])
+        self._store.acquisitions.note(
+            row.id,
+            description=candidate.description,
+            route=verdict.route,
+            missing=verdict.missing,
+            content=content,
+            settles_at=verdict.settles_at,
+            deadline_at=verdict.deadline_at,
+            reason=verdict.reason,
+        )
+        if verdict.state != row.state:
+            self._store.acquisitions.move(row.id, verdict.state, verdict.reason)
+            _log.info("acquisition %d: %s -> %s %s", row.id, row.state, verdict.state, verdict.reason)
+        if verdict.state == COMPLETE:
+            self._queue(row.id, verdict)
+
+    def _open(self, study_uid: str, candidate: Candidate, verdict: Verdict) -> AcquisitionRow:
+        deadline = verdict.deadline_at or candidate.look.last_arrival + self._timers.deadline_s
+        identity = self._store.acquisitions.open(study_uid, candidate.key, deadline_at=deadline)
+        return self._store.acquisitions.get(identity)
+
+    def _reopen(
+        self, study_uid: str, candidate: Candidate, row: AcquisitionRow, verdict: Verdict
+    ) -> AcquisitionRow:
+        """Late instances: before the job starts they join, afterwards they make a new revision."""
+        jobs = self._store.jobs.of_acquisition(row.id)
+        if all(job.state in ("queued", "cancelled") and job.attempt == 0 for job in jobs):
+            for job in jobs:
+                if job.state == "queued":
+                    self._store.jobs.cancel(job.id, "another instance of the acquisition arrived")
+            self._store.acquisitions.move(row.id, COLLECTING, "another instance arrived")
+            return self._store.acquisitions.get(row.id)
+        deadline = verdict.deadline_at or candidate.look.last_arrival + self._timers.deadline_s
+        identity = self._store.acquisitions.open(
+            study_uid, candidate.key, deadline_at=deadline, revision_of=row
+        )
+        _log.info("acquisition %d: late instances; revision %d", row.id, row.revision + 1)
+        return self._store.acquisitions.get(identity)
+
+    def _dissolve(self, row: AcquisitionRow) -> None:
+        """Its images turned out to belong elsewhere, as later ones showed."""
+        if row.state == "queued" or (row.state == IGNORED and row.deadline_at is None):
+            return
+        reason = "its images belong to another acquisition, as later arrivals showed"
+        with self._store.database.transaction():
+            self._store.acquisitions.set_members(row.id, [])
+            self._store.acquisitions.note(
+                row.id,
+                description=row.description,
+                route=None,
+                missing=(),
+                content="",
+                settles_at=None,
+                deadline_at=None,
+                reason=reason,
+            )
+            if row.state != IGNORED:
+                self._store.acquisitions.move(row.id, IGNORED, reason)
+
+    def _queue(self, acquisition_id: int, verdict: Verdict) -> None:
+        route = next(route for route in self._config.routes if route.name == verdict.route)
+        order, recipe_hash = job_order(route)
+        job_id = self._store.jobs.queue(acquisition_id, route.task, recipe_hash, order)
+        self._store.acquisitions.move(acquisition_id, "queued", f"job {job_id}, route {route.name}")
+        _log.info("acquisition %d: job %d, route %s", acquisition_id, job_id, route.name)
+
+
+def _content_hash(candidate: Candidate) -> str:
+    """Over what the members are: the same set in any order of arrival has the same hash."""
+    lines = sorted(f"{member.sop_instance_uid} {member.sha256}" for member in candidate.members)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,147 @@
+"""What is to become of one acquisition, from what has arrived so far: pure.
+
+Routing comes before completeness: what no route wants needs no proof of being whole. Completeness is proven
+by declared counts; without one, by a consistent grid, ended associations and a settling time. Whatever cannot be
+decided waits for its deadline, and is then rejected with exactly what is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+COLLECTING = "collecting"
+COMPLETE = "complete"
+HELD = "held"
+REJECTED = "rejected"
+UNMATCHED = "unmatched"
+IGNORED = "ignored"
+
+_OPEN_ASSOCIATION_LOOK_S = 1.0
+
+
+@dataclass(frozen=True)
+class Routing:
+    """A routing decision, reduced to what matters here."""
+
+    outcome: str  # match, no_match, cannot_tell
+    route: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at an acquisition found.
+
+    Attributes:
+        held: why it cannot be paired for certain, "" where it can.
+        ignored: why it is no source, "" where it may be one.
+        completeness: complete, incomplete, undeclared or contradiction (dicom.completeness).
+        missing: what is missing, in words.
+        has_phase: whether any phase, real or imaginary image arrived.
+        so_far: routing where absent means "not yet".
+        finally_: routing where absent means absent.
+        senders_gone: whether every association that contributed has ended.
+        last_arrival: when its newest instance came, s since 1970.
+    """
+
+    held: str
+    ignored: str
+    completeness: str
+    missing: tuple[str, ...]
+    has_phase: bool
+    so_far: Routing
+    finally_: Routing
+    senders_gone: bool
+    last_arrival: float
+
+
+@dataclass(frozen=True)
+class Timers:
+    """The waiting times of the configuration."""
+
+    settling_s: float
+    deadline_s: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The state to be in, why, and when to look again without an arrival."""
+
+    state: str
+    reason: str = ""
+    route: str | None = None
+    missing: tuple[str, ...] = ()
+    settles_at: float | None = None
+    deadline_at: float | None = None
+
+
+def judge(look: Look, timers: Timers, now: float) -> Verdict:
+    """Decide about one acquisition at the time ``now``."""
+    if look.ignored:
+        return Verdict(IGNORED, look.ignored)
+    deadline = look.last_arrival + timers.deadline_s
+    expired = now >= deadline
+    if look.completeness == "complete":
+        return _whole(look, deadline, expired)
+    if look.so_far.outcome == "no_match" and not look.held:
+        return Verdict(UNMATCHED, look.so_far.reason, missing=look.missing)
+    if expired:
+        return _expired(look)
+    if look.held:
+        return _waiting(HELD, look, look.held, deadline)
+    if look.completeness == "contradiction":
+        return _waiting(HELD, look, "; ".join(look.missing), deadline)
+    if look.completeness == "undeclared":
+        return _settling(look, timers, now, deadline)
+    return _waiting(COLLECTING, look, _missing(look), deadline)
+
+
+def _whole(look: Look, deadline: float, expired: bool) -> Verdict:
+    """Proven complete: nothing more is expected, so the final routing counts."""
+    if look.held:
+        if expired:
+            return Verdict(REJECTED, look.held, look.finally_.route)
+        return _waiting(HELD, look, look.held, deadline)
+    routing = look.finally_
+    if routing.outcome == "match":
+        return Verdict(COMPLETE, "", routing.route)
+    if routing.outcome == "no_match":
+        return Verdict(UNMATCHED, routing.reason)
+    if expired:
+        return Verdict(REJECTED, f"no route could be chosen: {routing.reason}")
+    return _waiting(HELD, look, f"no route can be chosen: {routing.reason}", deadline)
+
+
+def _settling(look: Look, timers: Timers, now: float, deadline: float) -> Verdict:
+    """A consistent grid without a declared count: wait until nobody can be sending any more."""
+    settled = look.last_arrival + timers.settling_s
+    if now >= settled and look.senders_gone:
+        return _whole(look, deadline, expired=False)
+    again = settled if now < settled else now + _OPEN_ASSOCIATION_LOOK_S
+    why = "no count is declared; waiting for the associations to end and for the settling time"
+    return Verdict(COLLECTING, why, look.so_far.route, (), min(again, deadline), deadline)
+
+
+def _expired(look: Look) -> Verdict:
+    """The deadline has passed: say exactly what kept it from being reconstructed."""
+    missing = _missing(look)
+    if look.held:
+        return Verdict(REJECTED, look.held, look.finally_.route, look.missing)
+    if look.finally_.outcome == "match":
+        return Verdict(REJECTED, f"incomplete at the deadline: {missing}", look.finally_.route, look.missing)
+    if not look.has_phase:
+        return Verdict(IGNORED, f"magnitude only: missing {missing}", None, look.missing)
+    if look.finally_.outcome == "no_match":
+        return Verdict(UNMATCHED, look.finally_.reason, None, look.missing)
+    reason = f"incomplete at the deadline: {missing}; no route could be chosen: {look.finally_.reason}"
+    return Verdict(REJECTED, reason, None, look.missing)
+
+
+def _waiting(state: str, look: Look, reason: str, deadline: float) -> Verdict:
+    return Verdict(state, reason, look.so_far.route, look.missing, None, deadline)
+
+
+def _missing(look: Look) -> str:
+    if look.missing:
+        return "; ".join(look.missing)
+    return "an end of the associations that were sending it"

@@ -1,0 +1,104 @@
+"""The running node: opens the store, picks up what was in flight, starts the roles, stops them in order."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from types import FrameType
+
+from qsmnode.config import Config
+from qsmnode.ledger.store import Store
+from qsmnode.node.assembler import Assembler
+from qsmnode.node.control import Control
+from qsmnode.node.receiver import Receiver
+from qsmnode.node.sender import Sender
+from qsmnode.node.worker import Worker
+
+_log = logging.getLogger(__name__)
+_STOP_S = 20.0
+
+
+class Node:
+    """Everything that runs; usable in a ``with`` block by tests and the demo.
+
+    Args:
+        config: a loaded configuration.
+
+    Raises:
+        StoreError: another node runs with this store, or it cannot be used.
+        UsageError: the port cannot be listened on.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.store = Store(config.node.store)
+        self._receiver = Receiver(config, self.store)
+        self._control = Control(self.store)
+        # in the order of the way of a study, last role first: nothing is handed to a role that isn't there yet
+        self._roles = (
+            Sender(config, self.store),
+            Worker(config, self.store),
+            Assembler(config, self.store),
+            self._control,
+            self._receiver,
+        )
+        self._started: list[Sender | Worker | Assembler | Control | Receiver] = []
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._receiver.port
+
+    def start(self) -> None:
+        """Pick up what was in flight when the last process ended, then run."""
+        try:
+            _boot(self.store)
+            for role in self._roles:
+                role.start()
+                self._started.append(role)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop receiving first, then the rest; the store is free when this returns."""
+        while self._started:
+            self._started.pop().stop(_STOP_S)
+        self.store.close()
+
+    def __enter__(self) -> Node:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def run_until_signalled(node: Node) -> None:
+    """Run until SIGINT or SIGTERM."""
+    asked = threading.Event()
+
+    def ask(number: int, _: FrameType | None) -> None:
+        _log.info("%s: stopping", signal.Signals(number).name)
+        asked.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    with node:
+        _log.info(
+            "listening as %s on %s port %d, store %s",
+            node.config.node.ae_title,
+            node.config.node.bind,
+            node.port,
+            node.config.node.store,
+        )
+        asked.wait()
+
+
+def _boot(store: Store) -> None:
+    """Nothing in flight is lost or stuck: every row in a passing state is picked up again."""
+    store.instances.end_all_associations()
+    for job in store.jobs.running():
+        store.jobs.release(job.id, "the node was restarted while it ran")
+    store.deliveries.release_all_sending()

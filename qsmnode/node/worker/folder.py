@@ -1,0 +1,131 @@
+"""The job folder: everything a computation needs and everything it leaves, so that it can run anywhere.
+
+::
+
+    <folder>/order.json     what to do (Order)
+    <folder>/input/*.dcm    the source instances
+    <folder>/output/*.dcm   the objects made
+    <folder>/result.json    written last, and only whole: what was made, or why not (Result)
+    <folder>/stderr.log     for people
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qsmnode.ledger.store import fsync_folder
+
+ORDER = "order.json"
+RESULT = "result.json"
+INPUT = "input"
+OUTPUT = "output"
+STDERR = "stderr.log"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a computation is asked for. ``created_at`` is the time inside every product."""
+
+    job_id: int
+    attempt: int
+    acquisition_key: str
+    revision: int
+    revision_of: str | None
+    recipe: Mapping[str, Any]
+    products: tuple[str, ...]
+    created_at: float
+    threads: int
+    memory_mb: int | None
+
+
+@dataclass(frozen=True)
+class MadeObject:
+    """One object in the output folder."""
+
+    file: str
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True)
+class MadeProduct:
+    """One product in the output folder."""
+
+    kind: str
+    series_uid: str
+    objects: tuple[MadeObject, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How it ended: ``reason`` is empty where it ended well."""
+
+    reason: str = ""
+    retryable: bool = False
+    products: tuple[MadeProduct, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def materialise(folder: Path, order: Order, inputs: Sequence[Path]) -> None:
+    """Make the folder with hard links (or copies, across file systems) of the source instances."""
+    folder.mkdir(mode=0o700)
+    (folder / INPUT).mkdir(mode=0o700)
+    (folder / OUTPUT).mkdir(mode=0o700)
+    for number, path in enumerate(inputs):
+        target = folder / INPUT / f"{number:06d}.dcm"
+        try:
+            os.link(path, target)
+        except OSError:
+            shutil.copyfile(path, target)
+            target.chmod(0o600)
+    write_json(folder / ORDER, dataclasses.asdict(order))
+
+
+def read_order(folder: Path) -> Order:
+    """The order of a job folder."""
+    values = json.loads((folder / ORDER).read_text("utf-8"))
+    return Order(**{**values, "products": tuple(values["products"])})
+
+
+def read_result(folder: Path) -> Result | None:
+    """How the computation ended; None where it did not get that far."""
+    try:
+        values = json.loads((folder / RESULT).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    products = tuple(
+        MadeProduct(item["kind"], item["series_uid"], tuple(MadeObject(**made) for made in item["objects"]))
+        for item in values["products"]
+    )
+    return Result(**{**values, "products": products})
+
+
+def write_result(folder: Path, result: Result) -> None:
+    """Leave the result, durable and whole."""
+    write_json(folder / RESULT, dataclasses.asdict(result))
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a file that is either whole or not there."""
+    temporary = path.with_suffix(".part")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        json.dump(values, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+    fsync_folder(path.parent)
+
+
+def discard(folder: Path) -> None:
+    """Remove a job folder; its inputs are links, the store keeps the instances."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)

@@ -1,0 +1,160 @@
+"""The worker role: claims jobs, runs each in a subprocess, books what came of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+from qsmnode.config import Config
+from qsmnode.ledger.jobs import JobRow
+from qsmnode.ledger.store import Store, fsync_folder
+from qsmnode.node.supervise import Loop
+from qsmnode.node.worker import folder as job_folder
+from qsmnode.node.worker.decide import Ended, outcome
+from qsmnode.node.worker.process import Attempt
+
+_log = logging.getLogger(__name__)
+LEASE_S = 60.0
+_LOOK_S = 0.5  # how soon a cancelled job's process is ended
+
+
+class Worker:
+    """``config.jobs.workers`` jobs at a time."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self._settings = config.jobs
+        self._store = store
+        share = max(1, (os.cpu_count() or 1) // self._settings.workers)
+        self._threads = self._settings.threads or share
+        self._stopping = threading.Event()
+        self._loops = [
+            Loop(f"worker-{number}", self._step, store.database.wake)
+            for number in range(self._settings.workers)
+        ]
+
+    def start(self) -> None:
+        """Clear what an earlier process left, then begin."""
+        for leftover in sorted((self._store.root / "jobs").iterdir()):
+            job_folder.discard(leftover)
+        for loop in self._loops:
+            loop.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """End the running attempts; their jobs are queued again."""
+        self._stopping.set()
+        for loop in self._loops:
+            loop.stop(timeout_s)
+
+    def _step(self) -> None:
+        seen = self._store.database.version
+        job = self._store.jobs.claim(LEASE_S)
+        if job is None:
+            starts = self._store.jobs.next_start()
+            wait = 60.0 if starts is None else min(60.0, max(0.05, starts - time.time()))
+            self._store.database.wait_for_change(seen, wait)
+            return
+        try:
+            self._run(job)
+        except OSError as error:
+            # a full disk, a vanished file: this job's problem, not the role's
+            self._book_failure(
+                job, Ended(1, job_folder.Result(f"the job folder: {error.strerror}", retryable=True))
+            )
+
+    def _run(self, job: JobRow) -> None:
+        place = self._store.root / "jobs" / f"{job.id}-{job.attempt}"
+        try:
+            self._materialise(job, place)
+            _log.info("job %d: attempt %d starts", job.id, job.attempt)
+            ended = self._attempt(job, place)
+            if ended is not None:
+                self._book(job, place, ended)
+        finally:
+            job_folder.discard(place)
+
+    def _materialise(self, job: JobRow, place: Path) -> None:
+        acquisition = self._store.acquisitions.get(job.acquisition_id)
+        members = self._store.instances.of_acquisition(job.acquisition_id)
+        order = job_folder.Order(
+            job_id=job.id,
+            attempt=job.attempt,
+            acquisition_key=acquisition.key,
+            revision=acquisition.revision,
+            revision_of=self._replaced_series(acquisition.revision_of),
+            recipe=job.order["recipe"],
+            products=tuple(job.order["products"]),
+            created_at=job.created_at,
+            threads=self._threads,
+            memory_mb=self._settings.memory_mb,
+        )
+        job_folder.discard(place)
+        job_folder.materialise(place, order, [self._store.path(row.path) for row in members])
+
+    def _replaced_series(self, acquisition_id: int | None) -> str | None:
+        """The series that an earlier revision was delivered as, for the new one to name."""
+        if acquisition_id is None:
+            return None
+        for job in self._store.jobs.of_acquisition(acquisition_id):
+            for product in self._store.deliveries.products_of(job.id):
+                return product.series_uid
+        return None
+
+    def _attempt(self, job: JobRow, place: Path) -> Ended | None:
+        """Run the subprocess to its end; None where the attempt no longer counts (cancelled, stopping)."""
+        deadline = time.monotonic() + self._settings.timeout_s
+        renew = 0.0
+        with Attempt(place) as attempt:
+            while not attempt.wait(_LOOK_S):
+                if self._stopping.is_set():
+                    attempt.kill()
+                    if self._store.jobs.is_current(job):
+                        self._store.jobs.release(job.id, "the node was stopped")
+                    return None
+                if time.monotonic() > deadline:
+                    attempt.kill()
+                    return Ended(-9, None, self._settings.timeout_s)
+                if attempt.news or time.monotonic() > renew:
+                    renew = time.monotonic() + LEASE_S / 3
+                    progress, step = attempt.progress
+                    if not self._store.jobs.report(job, progress, step, LEASE_S):
+                        attempt.kill()
+                        _log.info("job %d: attempt %d was cancelled", job.id, job.attempt)
+                        return None
+            return Ended(attempt.returncode, job_folder.read_result(place))
+
+    def _book(self, job: JobRow, place: Path, ended: Ended) -> None:
+        if not outcome(ended, job.failures, self._settings.attempts).succeeded:
+            self._book_failure(job, ended)
+            return
+        result = ended.result
+        assert result is not None
+        # the name holds the attempt: a stale attempt can never overwrite a current one's objects
+        relative = f"products/{job.id}-{job.attempt}"
+        target = self._store.path(relative)
+        job_folder.discard(target)
+        (place / job_folder.OUTPUT).rename(target)
+        fsync_folder(target)
+        fsync_folder(target.parent)
+        with self._store.database.transaction():
+            if not self._store.jobs.is_current(job):
+                job_folder.discard(target)
+                return
+            for product in result.products:
+                objects = [
+                    (made.sop_class_uid, made.sop_instance_uid, f"{relative}/{made.file}")
+                    for made in product.objects
+                ]
+                self._store.deliveries.add_product(
+                    job.id, product.kind, product.series_uid, objects, job.order["send_to"]
+                )
+            self._store.jobs.succeed(job, dict(result.facts))
+        _log.info("job %d: succeeded, %d products", job.id, len(result.products))
+
+    def _book_failure(self, job: JobRow, ended: Ended) -> None:
+        verdict = outcome(ended, job.failures, self._settings.attempts)
+        retry_at = None if verdict.retry_in_s is None else time.time() + verdict.retry_in_s
+        self._store.jobs.fail(job, verdict.reason, retry_at=retry_at)
+        _log.warning("job %d: attempt %d failed: %s", job.id, job.attempt, verdict.reason)

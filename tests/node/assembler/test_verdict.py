@@ -1,0 +1,145 @@
+"""The decision about one acquisition, state by state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qsmnode.ledger.states import ACQUISITION
+from qsmnode.node.assembler.verdict import Look, Routing, Timers, judge
+
+MATCH = Routing("match", "brain", "")
+NO = Routing("no_match", None, "no route wants it")
+UNSURE = Routing("cannot_tell", None, "phase has not arrived yet")
+TIMERS = Timers(settling_s=60, deadline_s=3600)
+LOOK = Look(
+    held="",
+    ignored="",
+    completeness="incomplete",
+    missing=("phase, echo 3, slices 12-14 of 160",),
+    has_phase=True,
+    so_far=MATCH,
+    finally_=MATCH,
+    senders_gone=False,
+    last_arrival=1000.0,
+)
+SOON, LATE = 1001.0, 1000.0 + 3600.0
+
+
+def test_declared_and_whole_is_complete_at_once_whoever_is_still_connected() -> None:
+    verdict = judge(replace(LOOK, completeness="complete", missing=()), TIMERS, SOON)
+    assert (verdict.state, verdict.route) == ("complete", "brain")
+
+
+def test_incomplete_collects_and_says_what_is_missing() -> None:
+    verdict = judge(LOOK, TIMERS, SOON)
+    assert verdict.state == "collecting"
+    assert verdict.missing == LOOK.missing
+    assert verdict.deadline_at == LATE
+
+
+def test_at_the_deadline_it_is_rejected_naming_the_missing_slices() -> None:
+    verdict = judge(LOOK, TIMERS, LATE)
+    assert verdict.state == "rejected"
+    assert "phase, echo 3, slices 12-14 of 160" in verdict.reason
+
+
+def test_an_arrival_after_the_deadline_opens_it_again() -> None:
+    assert judge(replace(LOOK, last_arrival=LATE + 1), TIMERS, LATE + 2).state == "collecting"
+
+
+@pytest.mark.parametrize(
+    ("now", "gone", "state"),
+    [(1059.0, True, "collecting"), (1060.0, False, "collecting"), (1060.0, True, "complete")],
+)
+def test_without_a_declared_count_both_the_senders_and_the_settling_time_must_be_over(
+    now: float, gone: bool, state: str
+) -> None:
+    look = replace(LOOK, completeness="undeclared", missing=(), senders_gone=gone)
+    assert judge(look, TIMERS, now).state == state
+
+
+def test_an_open_association_is_looked_at_again_soon_but_not_at_once() -> None:
+    verdict = judge(replace(LOOK, completeness="undeclared", missing=()), TIMERS, 1100.0)
+    assert verdict.settles_at is not None
+    assert 1100.0 < verdict.settles_at <= 1102.0
+
+
+def test_what_no_route_wants_needs_no_proof_of_being_whole() -> None:
+    assert judge(replace(LOOK, so_far=NO, finally_=NO), TIMERS, SOON).state == "unmatched"
+
+
+def test_magnitude_only_is_ignored_at_the_deadline_naming_the_phase() -> None:
+    look = replace(
+        LOOK, has_phase=False, so_far=UNSURE, finally_=NO, missing=("phase, echo 1, slices 1-8 of 8",)
+    )
+    assert judge(look, TIMERS, SOON).state == "collecting"
+    verdict = judge(look, TIMERS, LATE)
+    assert verdict.state == "ignored"
+    assert "phase, echo 1" in verdict.reason
+
+
+def test_magnitude_only_on_a_matching_route_is_rejected_naming_the_phase() -> None:
+    look = replace(LOOK, has_phase=False, missing=("phase, echo 1, slices 1-8 of 8",))
+    verdict = judge(look, TIMERS, LATE)
+    assert verdict.state == "rejected"
+    assert "phase, echo 1" in verdict.reason
+
+
+def test_an_ambiguous_pairing_is_held_even_when_complete_and_rejected_in_the_end() -> None:
+    look = replace(LOOK, held="two magnitudes fit the phase", completeness="complete")
+    assert judge(look, TIMERS, SOON).state == "held"
+    assert judge(look, TIMERS, LATE).state == "rejected"
+
+
+def test_a_contradiction_between_count_and_grid_is_held() -> None:
+    look = replace(LOOK, completeness="contradiction", missing=("160 slices declared, 161 are here",))
+    verdict = judge(look, TIMERS, SOON)
+    assert verdict.state == "held"
+    assert "161" in verdict.reason
+
+
+def test_a_route_that_cannot_be_chosen_holds_a_complete_acquisition() -> None:
+    look = replace(LOOK, completeness="complete", so_far=UNSURE, finally_=UNSURE)
+    assert judge(look, TIMERS, SOON).state == "held"
+    assert judge(look, TIMERS, LATE).state == "rejected"
+
+
+_routings = st.sampled_from([MATCH, NO, UNSURE])
+
+
+@given(
+    held=st.sampled_from(["", "two fit"]),
+    ignored=st.sampled_from(["", "derived"]),
+    completeness=st.sampled_from(["complete", "incomplete", "undeclared", "contradiction"]),
+    phase=st.booleans(),
+    so_far=_routings,
+    finally_=_routings,
+    gone=st.booleans(),
+    now=st.sampled_from([1000.0, 1030.0, 1061.0, LATE, LATE * 2]),
+)
+def test_nothing_stays_in_limbo(
+    held: str,
+    ignored: str,
+    completeness: str,
+    phase: bool,
+    so_far: Routing,
+    finally_: Routing,
+    gone: bool,
+    now: float,
+) -> None:
+    """Whatever waits has a time to be looked at again, and past the deadline nothing waits."""
+    look = Look(held, ignored, completeness, ("x",), phase, so_far, finally_, gone, 1000.0)
+    verdict = judge(look, TIMERS, now)
+    assert verdict.state in ACQUISITION
+    if verdict.state in ("collecting", "held"):
+        assert verdict.deadline_at == LATE
+        assert now < LATE
+    if verdict.state == "complete":
+        assert verdict.route == "brain"
+        assert not held
+    if verdict.state in ("rejected", "ignored"):
+        assert verdict.reason
