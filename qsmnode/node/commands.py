@@ -1,4 +1,4 @@
-"""What people may ask of a store: the same functions for a running node and for the command line without one."""
+"""What people may ask of a store: the same for a running node and for the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the command line asks a running node: one line of JSON over a Unix socket in the store, one line back."""
+"""How the command line asks a running node: a line of JSON over a Unix socket in the store, a line back."""
 
 from __future__ import annotations
 

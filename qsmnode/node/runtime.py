@@ -35,7 +35,7 @@ class Node:
         self.store = Store(config.node.store)
         self._receiver = Receiver(config, self.store)
         self._control = Control(self.store)
-        # in the order of the way of a study, last role first: nothing is handed to a role that isn't there yet
+        # the way of a study backwards: nothing is handed to a role that isn't there yet
         self._roles = (
             Sender(config, self.store),
             Worker(config, self.store),

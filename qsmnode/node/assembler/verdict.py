@@ -1,8 +1,8 @@
 """What is to become of one acquisition, from what has arrived so far: pure.
 
 Routing comes before completeness: what no route wants needs no proof of being whole. Completeness is proven
-by declared counts; without one, by a consistent grid, ended associations and a settling time. Whatever cannot be
-decided waits for its deadline, and is then rejected with exactly what is missing.
+by declared counts; without one, by a consistent grid, ended associations and a settling time. Whatever cannot
+be decided waits for its deadline, and is then rejected with exactly what is missing.
 """
 
 from __future__ import annotations
