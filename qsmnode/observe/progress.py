@@ -14,7 +14,7 @@ _PLAIN_STEP = 0.25
 class ProgressLine:
     """One piece of work with a fraction and the name of its current step.
 
-    Used as a context manager; calling it with ``(fraction, step)`` fits every progress callback of this package.
+    A context manager; calling it with ``(fraction, step)`` fits every progress callback of this package.
     """
 
     def __init__(self, title: str) -> None:

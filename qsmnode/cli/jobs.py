@@ -1,0 +1,76 @@
+"""``qsmnode jobs``: what came in, what was decided, what was made and where it went."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from qsmnode.cli.settings import add_config, load_config
+from qsmnode.ledger import Store
+from qsmnode.node.listing import listing
+
+_COLOURS = {
+    "rejected": "red",
+    "failed": "red",
+    "parked": "red",
+    "held": "yellow",
+    "ignored": "dim",
+    "unmatched": "dim",
+    "succeeded": "green",
+    "sent": "green",
+    "committed": "green",
+}
+
+
+def add(verbs: Any) -> None:
+    """Declare the verb."""
+    verb = verbs.add_parser(
+        "jobs",
+        help="list acquisitions, jobs and deliveries",
+        description="List what came in, what was decided and why, what was made and where it went.",
+    )
+    add_config(verb)
+    verb.add_argument("--json", action="store_true", help="for scripts")
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read the ledger beside the node."""
+    with Store(load_config(arguments.config).node.store, read_only=True) as store:
+        found = listing(store)
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    console = Console(soft_wrap=True, highlight=False)
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(found["instances"].items()))
+    console.print(Text(f"instances: {counts or 'none'}"))
+    for acquisition in found["acquisitions"]:
+        console.print(_tree(acquisition))
+    return 0
+
+
+def _tree(acquisition: dict[str, Any]) -> Tree:
+    revision = f" revision {acquisition['revision']}" if acquisition["revision"] > 1 else ""
+    head = f"acquisition {acquisition['id']}{revision}  {acquisition['description']}"
+    tree = Tree(_line(head, acquisition["state"], acquisition["reason"]))
+    for job in acquisition["jobs"]:
+        share = f" {100 * job['progress']:.0f} % {job['step']}" if job["state"] == "running" else ""
+        branch = tree.add(_line(f"job {job['id']} ({job['route']})", job["state"] + share, job["reason"]))
+        for delivery in job["deliveries"]:
+            again = f", next try {delivery['next_try']}" if delivery["next_try"] and delivery["tries"] else ""
+            title = f"delivery {delivery['id']}: {delivery['product']} to {delivery['peer']}"
+            branch.add(_line(title, delivery["state"], delivery["reason"] + again))
+    return tree
+
+
+def _line(head: str, state: str, reason: str) -> Text:
+    line = Text(f"{head}  ")
+    line.append(state, style=_COLOURS.get(state.split(" ")[0], ""))
+    if reason:
+        line.append(f"  {reason}")
+    return line

@@ -1,0 +1,29 @@
+"""``qsmnode run``: be the node."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from qsmnode.cli.settings import add_config, load_config
+
+
+def add(verbs: Any) -> None:
+    """Declare the verb."""
+    verb = verbs.add_parser("run", help="run the node until it is told to stop", description=__doc__)
+    add_config(verb)
+    verb.add_argument(
+        "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="how much to log"
+    )
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until SIGINT or SIGTERM."""
+    from qsmnode.node.runtime import Node, run_until_signalled
+    from qsmnode.observe.log import set_up
+
+    config = load_config(arguments.config)
+    set_up(arguments.log_level)
+    run_until_signalled(Node(config))
+    return 0
