@@ -1,7 +1,7 @@
 """Brings loopback up in a network namespace of its own, then becomes the command that follows.
 
-`unshare --net python tests/peers/private_network.py COMMAND...`: real peers listen on every interface, and in a
-private namespace there is only loopback.
+`unshare --net python tests/peers/private_network.py COMMAND...`: some real peers listen on every interface,
+and in a private namespace there is only loopback.
 """
 
 from __future__ import annotations
