@@ -1,0 +1,43 @@
+"""Strict YAML in, one frozen ``Config`` out, or every mistake at once with file, line and column."""
+
+from qsmnode.config.assembly import AssemblySettings
+from qsmnode.config.delivery import DeliverySettings
+from qsmnode.config.jobs import JobSettings
+from qsmnode.config.limits import LimitSettings
+from qsmnode.config.match import (
+    AcquisitionMatch,
+    AllCondition,
+    AnyCondition,
+    Condition,
+    CountRange,
+    Match,
+    NotCondition,
+    Range,
+    RegexCondition,
+)
+from qsmnode.config.node import NodeSettings
+from qsmnode.config.peers import DicomPeer, FolderPeer, Peer
+from qsmnode.config.routes import Route
+from qsmnode.config.site import Config
+
+__all__ = [
+    "AcquisitionMatch",
+    "AllCondition",
+    "AnyCondition",
+    "AssemblySettings",
+    "Condition",
+    "Config",
+    "CountRange",
+    "DeliverySettings",
+    "DicomPeer",
+    "FolderPeer",
+    "JobSettings",
+    "LimitSettings",
+    "Match",
+    "NodeSettings",
+    "NotCondition",
+    "Peer",
+    "Range",
+    "RegexCondition",
+    "Route",
+]

@@ -1,0 +1,24 @@
+"""When an acquisition counts as arrived."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from qsmnode.config.values import Number, Settings
+
+
+class AssemblySettings(Settings):
+    """When an acquisition counts as arrived."""
+
+    settling_s: Number = Field(
+        60.0,
+        ge=0,
+        le=86400,
+        description="Quiet time, in seconds, after which an acquisition without a declared count is whole.",
+    )
+    deadline_s: Number = Field(
+        3600.0,
+        gt=0,
+        le=2592000,
+        description="Time since the last arrival, in seconds, after which what is incomplete is rejected.",
+    )

@@ -1,0 +1,36 @@
+"""Who this node is, where it listens and where it keeps things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from qsmnode.config.values import AETitle, FolderPath, Host, Port, Settings
+
+_FORBIDDEN = tuple(Path(folder) for folder in ("/etc", "/boot", "/dev", "/proc", "/sys"))
+
+
+def _check_store(path: Path) -> Path:
+    for candidate in (path, path.resolve()):
+        if candidate == Path(candidate.anchor):
+            raise ValueError("the store cannot be the root of the file system: give it a folder of its own")
+        for folder in _FORBIDDEN:
+            if candidate.is_relative_to(folder):
+                raise ValueError(f"a store under {folder} is refused: patient data do not belong there")
+    return path
+
+
+class NodeSettings(Settings):
+    """Who this node is, where it listens and where it keeps things."""
+
+    ae_title: AETitle = Field(
+        "QSMNODE", description="AE title that scanners and archives call, and that this node calls with."
+    )
+    bind: Host = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every network interface.")
+    port: Port = Field(11112, description="TCP port to listen on.")
+    store: Annotated[FolderPath, AfterValidator(_check_store)] = Field(
+        default_factory=lambda: Path("qsmnode-data").absolute(),
+        description="Folder for received images, results and the ledger; created if missing.",
+    )

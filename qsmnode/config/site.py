@@ -1,0 +1,48 @@
+"""The whole configuration of one node."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from qsmnode.config.assembly import AssemblySettings
+from qsmnode.config.delivery import DeliverySettings
+from qsmnode.config.jobs import JobSettings
+from qsmnode.config.limits import LimitSettings
+from qsmnode.config.node import NodeSettings
+from qsmnode.config.peers import DicomPeer, Peer
+from qsmnode.config.routes import Route
+from qsmnode.config.values import Settings
+
+
+class Config(Settings):
+    """The configuration of one node; every part is immutable."""
+
+    node: NodeSettings = Field(
+        default_factory=lambda: NodeSettings.model_validate({}),
+        description="Who this node is, where it listens and where it keeps things.",
+    )
+    peers: dict[str, Peer] = Field(
+        description="Other ends by name; only DICOM peers that are listed here may associate."
+    )
+    routes: tuple[Route, ...] = Field(
+        description="What is done with which acquisition; the first route that matches wins."
+    )
+    assembly: AssemblySettings = Field(
+        default_factory=lambda: AssemblySettings.model_validate({}),
+        description="When an acquisition counts as arrived.",
+    )
+    limits: LimitSettings = Field(
+        default_factory=lambda: LimitSettings.model_validate({}),
+        description="How much of the machine and of its patience a sender may take.",
+    )
+    jobs: JobSettings = Field(
+        default_factory=lambda: JobSettings.model_validate({}), description="How reconstructions run."
+    )
+    delivery: DeliverySettings = Field(
+        default_factory=lambda: DeliverySettings.model_validate({}),
+        description="How results are sent, and sent again.",
+    )
+
+    def senders(self) -> dict[str, DicomPeer]:
+        """The peers whose images are accepted, by name."""
+        return {n: p for n, p in self.peers.items() if isinstance(p, DicomPeer) and p.may_send}
