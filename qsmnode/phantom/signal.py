@@ -1,0 +1,204 @@
+"""The complex gradient-echo signal of the fine grid, averaged down to the reported voxels, and its noise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from qsmnode.engine.compiled import compiled, in_slabs
+from qsmnode.engine.types import Float, Mask
+from qsmnode.phantom.field import Lattice, Triple
+from qsmnode.phantom.protocol import Protocol
+
+Complex = npt.NDArray[np.complex64]
+Coefficients = npt.NDArray[np.float64]
+_TERMS = 9
+_UNIT_MM = 100.0
+FULL_SIGNAL = 1000.0
+
+
+@compiled
+def harmonics(x: float, y: float, z: float, out: Coefficients) -> None:
+    """Solid harmonics up to second order of a patient position in mm; what shim coils make."""
+    x, y, z = x / 100.0, y / 100.0, z / 100.0
+    out[0] = 1.0
+    out[1], out[2], out[3] = x, y, z
+    out[4], out[5], out[6] = x * y, y * z, z * x
+    out[7], out[8] = x * x - y * y, 2.0 * z * z - x * x - y * y
+
+
+def _harmonics_of(points: npt.NDArray[np.float64]) -> Coefficients:
+    x, y, z = points / _UNIT_MM
+    return np.stack(
+        [np.ones_like(x), x, y, z, x * y, y * z, z * x, x * x - y * y, 2 * z * z - x * x - y * y], axis=1
+    )
+
+
+def _sample_points(mask: Mask, affine: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.int64], Coefficients]:
+    """At most some 40 000 voxels of the mask, evenly taken, and their harmonics."""
+    flat = np.flatnonzero(mask)
+    flat = flat[:: max(1, flat.size // 40_000)]
+    indices = np.stack(np.unravel_index(flat, mask.shape)).astype(np.float64)
+    return flat, _harmonics_of(affine[:3, :3] @ indices + affine[:3, 3:])
+
+
+def shim(field: Float, mask: Mask, affine: npt.NDArray[np.float64]) -> Coefficients:
+    """Coefficients of the second-order field that fits ``field`` best inside ``mask``."""
+    flat, basis = _sample_points(mask, affine)
+    found, *_ = np.linalg.lstsq(basis, field.reshape(-1)[flat].astype(np.float64), rcond=None)
+    return np.asarray(found)
+
+
+@dataclass(frozen=True)
+class Coils:
+    """Coefficients of the smooth transmit phase (rad) and of the receive profile (about 1)."""
+
+    phase: Coefficients
+    receive: Coefficients
+
+
+def coils(protocol: Protocol, mask: Mask, affine: npt.NDArray[np.float64], rng: np.random.Generator) -> Coils:
+    """Random smooth coil maps whose ranges over the brain are those of the protocol."""
+    _, basis = _sample_points(mask, affine)
+    phase = rng.normal(0.0, 1.0, _TERMS) * np.array([0, 0.5, 0.5, 0.5, 1, 1, 1, 1, 1])
+    spread = np.ptp(basis @ phase)
+    phase *= protocol.transmit_phase_rad / spread if spread > 0 else 0.0
+    phase[0] = rng.uniform(-math.pi, math.pi)
+    receive = rng.normal(0.0, 1.0, _TERMS) * np.array([0, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5])
+    height = np.abs(basis @ receive).max()
+    receive *= protocol.receive_bias / height if height > 0 else 0.0
+    receive[0] += 1.0
+    return Coils(phase, receive)
+
+
+@compiled
+def _signal(
+    first: int,
+    last: int,
+    field_ppm: Float,
+    rate: Float,
+    density: Float,
+    start: npt.NDArray[np.int64],
+    factor: npt.NDArray[np.int64],
+    times_s: npt.NDArray[np.float64],
+    mhz: float,
+    affine: npt.NDArray[np.float64],
+    shim_ppm: Coefficients,
+    phase: Coefficients,
+    receive: Coefficients,
+    bipolar: float,
+    out: Complex,
+) -> None:
+    echoes, nx, ny, nz = out.shape
+    real, imaginary, terms = np.empty(echoes), np.empty(echoes), np.empty(9)
+    scale = 1000.0 / (factor[0] * factor[1] * factor[2])
+    step_x, step_y, step_z = affine[:, 0] / factor[0], affine[:, 1] / factor[1], affine[:, 2] / factor[2]
+    for i in range(first, last):
+        for j in range(ny):
+            for k in range(nz):
+                real[:] = 0.0
+                imaginary[:] = 0.0
+                at = affine[:, 0] * i + affine[:, 1] * j + affine[:, 2] * k + affine[:, 3]
+                any_signal = False
+                for p in range(factor[0]):
+                    for q in range(factor[1]):
+                        for r in range(factor[2]):
+                            a = start[0] + i * factor[0] + p
+                            b = start[1] + j * factor[1] + q
+                            c = start[2] + k * factor[2] + r
+                            m = density[a, b, c]
+                            if m <= 0.0:
+                                continue
+                            any_signal = True
+                            dx, dy, dz = (
+                                p - (factor[0] - 1) / 2,
+                                q - (factor[1] - 1) / 2,
+                                r - (factor[2] - 1) / 2,
+                            )
+                            harmonics(
+                                at[0] + step_x[0] * dx + step_y[0] * dy + step_z[0] * dz,
+                                at[1] + step_x[1] * dx + step_y[1] * dy + step_z[1] * dz,
+                                at[2] + step_x[2] * dx + step_y[2] * dy + step_z[2] * dz,
+                                terms,
+                            )
+                            ppm = field_ppm[a, b, c] - _dot(terms, shim_ppm)
+                            turn = 2.0 * math.pi * mhz * ppm
+                            for e in range(echoes):
+                                strength = m * math.exp(-rate[a, b, c] * times_s[e])
+                                real[e] += strength * math.cos(turn * times_s[e])
+                                imaginary[e] += strength * math.sin(turn * times_s[e])
+                if not any_signal:
+                    out[:, i, j, k] = 0.0
+                    continue
+                harmonics(at[0], at[1], at[2], terms)
+                height = scale * max(0.1, _dot(terms, receive))
+                common = _dot(terms, phase)
+                lean = bipolar * ((i + 0.5) / nx - 0.5)
+                for e in range(echoes):
+                    angle = common + (lean if e % 2 == 0 else -lean)
+                    ca, sa = height * math.cos(angle), height * math.sin(angle)
+                    out[e, i, j, k] = complex(
+                        real[e] * ca - imaginary[e] * sa, real[e] * sa + imaginary[e] * ca
+                    )
+
+
+@compiled
+def _dot(a: Coefficients, b: Coefficients) -> float:
+    total = 0.0
+    for n in range(a.size):
+        total += a[n] * b[n]
+    return total
+
+
+def complex_signal(
+    fine: tuple[Float, Float, Float],
+    lattice: Lattice,
+    protocol: Protocol,
+    shim_ppm: Coefficients,
+    maps: Coils,
+) -> Complex:
+    """(E, X, Y, Z) complex64 signal without noise; water of density 1 at the first instant has 1000.
+
+    Args:
+        fine: field (ppm), R2* (1/s) and density on the fine grid.
+        lattice: the grids.
+        protocol: echo times, frequency and imperfections.
+        shim_ppm: the field that the shim takes away.
+        maps: transmit phase and receive profile.
+    """
+    shape: Triple = lattice.geometry.shape
+    out = np.empty((len(protocol.echo_times_s), *shape), np.complex64)
+    in_slabs(
+        _signal,
+        shape[0],
+        *fine,
+        np.array(lattice.fine_start),
+        np.array(lattice.factor),
+        np.array(protocol.echo_times_s),
+        protocol.frequency_mhz,
+        np.ascontiguousarray(lattice.geometry.affine[:3]),
+        shim_ppm,
+        maps.phase,
+        maps.receive,
+        protocol.bipolar_rad / 2.0,
+        out,
+    )
+    return out
+
+
+def add_ghost(signal: Complex, strength: float, rng: np.random.Generator) -> None:
+    """A motion ghost: every echo again, weaker, half a field of view along the columns."""
+    for echo in signal:
+        turn = np.exp(1j * rng.uniform(0, 2 * math.pi))
+        echo += np.complex64(strength * turn) * np.roll(echo, echo.shape[1] // 2, axis=1)
+
+
+def add_noise(signal: Complex, sd: float, rng: np.random.Generator) -> None:
+    """White complex noise of ``sd`` per channel, the same for the same generator on any machine."""
+    for echo in signal:
+        parts = echo.view(np.float32)
+        for plane in parts:
+            plane += np.float32(sd) * rng.standard_normal(plane.shape, dtype=np.float32)
