@@ -14,6 +14,7 @@ so that recipes can be validated and ``qsmnode methods`` can list what there is.
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -81,17 +82,23 @@ def methods(step: str | None = None) -> tuple[Method, ...]:
     return tuple(sorted(found, key=lambda m: (STEPS.index(m.step), m.name)))
 
 
+def load_methods() -> None:
+    """Import every step's folder, so that all methods are declared."""
+    for step in STEPS:
+        importlib.import_module(f"qsmnode.engine.{step}")
+
+
 def get(step: str, name: str) -> Method:
     """The method ``name`` of ``step``.
 
     Raises:
         EngineInputError: there is none; the message lists those that there are.
     """
-    try:
-        return _METHODS[step, name]
-    except KeyError:
+    found = _METHODS.get((step, name)) if isinstance(name, str) else None
+    if found is None:
         known = ", ".join(m.name for m in methods(step))
-        raise EngineInputError(f"{step}: expected one of {known}; got {name!r}") from None
+        raise EngineInputError(f"{step}: expected one of {known}; got {name!r}")
+    return found
 
 
 def make_parameters(chosen: Method, given: Mapping[str, Any]) -> Any:
@@ -114,7 +121,7 @@ def _checked(where: str, declared: Any, value: Any) -> Any:
     default = declared.default
     choices = declared.metadata.get("choices", ())
     if choices:
-        if value not in choices:
+        if not any(type(value) is type(choice) and value == choice for choice in choices):
             raise EngineInputError(f"{where}: expected one of {', '.join(map(str, choices))}; got {value!r}")
         return value
     if isinstance(default, bool):

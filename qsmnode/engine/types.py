@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,27 @@ from qsmnode.errors import EngineInputError
 
 Float = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+
+
+def real_array(name: str, values: Any) -> Float:
+    """``values`` as a float32 array; whole numbers and float64 are converted.
+
+    Raises:
+        EngineInputError: they are complex, text or objects.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "buif":
+        raise EngineInputError(f"{name}: expected an array of real numbers, got {array.dtype}")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is then masked
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _numbers(name: str, values: Any) -> tuple[float, ...]:
+    """``values`` as a tuple of floats."""
+    try:
+        return tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        raise EngineInputError(f"{name}: expected numbers, got {values!r}") from None
 
 
 @dataclass(frozen=True)
@@ -39,13 +61,14 @@ class Grid:
     b0_direction: tuple[float, float, float] = (0.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:
-        shape = tuple(int(n) for n in self.shape)
-        voxel = tuple(float(v) for v in self.voxel_mm)
-        direction = tuple(float(b) for b in self.b0_direction)
-        if len(shape) != 3 or min(shape) < 1:
+        counts = _numbers("shape", self.shape)
+        voxel = _numbers("voxel_mm", self.voxel_mm)
+        direction = _numbers("b0_direction", self.b0_direction)
+        if len(counts) != 3 or not all(math.isfinite(n) and n >= 1 and n == int(n) for n in counts):
             raise EngineInputError(f"shape: expected three voxel counts of at least 1, got {self.shape}")
         if len(voxel) != 3 or not all(math.isfinite(v) and v > 0 for v in voxel):
             raise EngineInputError(f"voxel_mm: expected three positive lengths in mm, got {self.voxel_mm}")
+        shape = tuple(int(n) for n in counts)
         length = math.hypot(*direction)
         if len(direction) != 3 or not math.isfinite(length) or length == 0:
             raise EngineInputError(f"b0_direction: expected a vector of length > 0, got {self.b0_direction}")
@@ -57,6 +80,22 @@ class Grid:
     def voxel_volume_mm3(self) -> float:
         """Volume of one voxel in mm^3."""
         return math.prod(self.voxel_mm)
+
+
+def checked_echo_times(values: Any) -> tuple[float, ...]:
+    """``values`` as ascending echo times in s.
+
+    Raises:
+        EngineInputError: they are none, not above 0, not ascending, or look like milliseconds.
+    """
+    times = _numbers("echo_times_s", [values] if np.ndim(values) == 0 else values)
+    if not times or not all(math.isfinite(t) and t > 0 for t in times):
+        raise EngineInputError(f"echo_times_s: expected times in s above 0, got {times}")
+    if any(b <= a for a, b in itertools.pairwise(times)):
+        raise EngineInputError(f"echo_times_s: expected strictly ascending times, got {times}")
+    if times[-1] > 1.0:
+        raise EngineInputError(f"echo_times_s: expected seconds, got {times} (milliseconds?)")
+    return times
 
 
 @dataclass(frozen=True)
@@ -85,25 +124,23 @@ class EchoStack:
     bipolar: bool | None = None
 
     def __post_init__(self) -> None:
-        times = tuple(float(t) for t in np.atleast_1d(np.asarray(self.echo_times_s, dtype=np.float64)))
+        if not isinstance(self.grid, Grid):
+            raise EngineInputError(f"grid: expected a Grid, got {type(self.grid).__name__}")
+        times = checked_echo_times(self.echo_times_s)
         object.__setattr__(self, "echo_times_s", times)
-        object.__setattr__(self, "magnitude", np.ascontiguousarray(self.magnitude, dtype=np.float32))
-        object.__setattr__(self, "phase", np.ascontiguousarray(self.phase, dtype=np.float32))
+        object.__setattr__(self, "magnitude", real_array("magnitude", self.magnitude))
+        object.__setattr__(self, "phase", real_array("phase", self.phase))
         expected = (len(times), *self.grid.shape)
         for name in ("magnitude", "phase"):
             shape = getattr(self, name).shape
             if shape != expected:
                 raise EngineInputError(f"{name}: expected shape (E, X, Y, Z) = {expected}, got {shape}")
-        if not times or not all(math.isfinite(t) and t > 0 for t in times):
-            raise EngineInputError(f"echo_times_s: expected times in s above 0, got {times}")
-        if any(b <= a for a, b in itertools.pairwise(times)):
-            raise EngineInputError(f"echo_times_s: expected strictly ascending times, got {times}")
-        if times[-1] > 1.0:
-            raise EngineInputError(f"echo_times_s: expected seconds, got {times} (milliseconds?)")
-        frequency = float(self.imaging_frequency_mhz)
+        (frequency,) = _numbers("imaging_frequency_mhz", [self.imaging_frequency_mhz])
         if not (math.isfinite(frequency) and 1.0 <= frequency <= 1000.0):
             raise EngineInputError(f"imaging_frequency_mhz: expected 1 to 1000 MHz, got {frequency}")
         object.__setattr__(self, "imaging_frequency_mhz", frequency)
+        if self.bipolar not in (None, True, False):
+            raise EngineInputError(f"bipolar: expected True, False or None, got {self.bipolar!r}")
         if self.readout_axis not in (None, 0, 1, 2):
             raise EngineInputError(f"readout_axis: expected 0, 1, 2 or None, got {self.readout_axis}")
 

@@ -1,0 +1,26 @@
+"""What a field step gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qsmnode.engine.types import Float
+
+
+@dataclass(frozen=True)
+class FieldMap:
+    """A field with what is known about its trustworthiness.
+
+    Attributes:
+        total_field_hz: (X, Y, Z), Hz, 0 outside the mask.
+        weight: (X, Y, Z), 0..1, 1 / sigma relative to its 95th percentile; 0 where the field is not usable.
+        residual: (X, Y, Z), signal that the fit left unexplained / signal, 0..2.
+        sigma_hz: (X, Y, Z), standard deviation of the field in Hz, 0 outside the mask.
+        noise: standard deviation of the signal's real and imaginary parts, in the magnitude's unit.
+    """
+
+    total_field_hz: Float
+    weight: Float
+    residual: Float
+    sigma_hz: Float
+    noise: float

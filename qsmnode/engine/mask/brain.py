@@ -1,0 +1,83 @@
+"""The brain, from magnitude and phase quality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.ndimage
+
+from qsmnode.engine.coarse import Coarse
+from qsmnode.engine.mask.intensity import combined, evened, foreground, otsu
+from qsmnode.engine.mask.morphology import dilated_mm, eroded_mm, filled, largest_part, rim
+from qsmnode.engine.registry import method, parameter
+from qsmnode.engine.types import Float, Grid, Mask
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Sizes and thresholds of the extraction."""
+
+    cut_mm: float = parameter(
+        7.0, "erosion that parts the brain from what touches it", unit="mm", low=2, high=15
+    )
+    evening_mm: float = parameter(12.0, "width of the magnitude's correction", unit="mm", low=4, high=40)
+    tissue: float = parameter(0.5, "part of the bright level that counts as tissue", low=0.1, high=0.9)
+    peel: float = parameter(0.8, "rim voxels darker than this part of the median are dropped", low=0, high=1)
+    erode: int = parameter(1, "voxels taken off at the rim", unit="voxel", low=0, high=5)
+
+
+@method("mask", "brain", doi="10.1002/mrm.30006", parameters=Parameters)
+def brain(magnitude: Float, voxel_quality: Float, grid: Grid, parameters: Parameters) -> Mask:
+    """Threshold, erode, keep the largest part, grow back; then only where the phase is smooth.
+
+    Args:
+        magnitude: (E, X, Y, Z).
+        voxel_quality: (X, Y, Z), 0..1.
+        grid: voxel sizes.
+        parameters: sizes and thresholds.
+
+    Returns:
+        (X, Y, Z), one part without holes; empty where nothing brain-like was found.
+    """
+    head = foreground(magnitude, grid.voxel_mm)
+    even = evened(combined(magnitude), head, grid.voxel_mm, parameters.evening_mm)
+    found = extracted(even, head, grid, parameters)
+    if not found.any():
+        return found
+    limit = min(otsu(voxel_quality[head]), 0.8 * float(np.median(voxel_quality[found])))
+    smooth = filled(largest_part(found & (voxel_quality > limit)))
+    for _ in range(parameters.erode):
+        smooth &= ~rim(smooth)
+    return peeled(largest_part(smooth), even, parameters.peel)
+
+
+def extracted(even: Float, head: Mask, grid: Grid, parameters: Parameters) -> Mask:
+    """The brain at about 2 mm: the largest part that an erosion leaves of the tissue, grown back into it."""
+    coarse = Coarse.of(grid.shape, grid.voxel_mm, 2.0)
+    edge = coarse.edge_mm
+    inside = coarse.mean(head.astype(np.float32)) >= 0.5
+    tissue = (coarse.mean(even * head) > parameters.tissue) & inside
+    core = largest_part(eroded_mm(tissue, parameters.cut_mm, edge))
+    if not core.any():
+        return np.zeros(grid.shape, dtype=np.bool_)
+    grown = grown_back(core, tissue, parameters.cut_mm, edge)
+    closed = eroded_mm(dilated_mm(grown, 5.0, edge), 5.0, edge) & inside
+    return coarse.back(filled(closed | grown))
+
+
+def grown_back(core: Mask, tissue: Mask, distance_mm: float, edge_mm: tuple[float, ...]) -> Mask:
+    """``core`` grown inside ``tissue`` by about ``distance_mm``, thin bridges left out."""
+    reach = dilated_mm(core, distance_mm + min(edge_mm), edge_mm) & tissue
+    opened = dilated_mm(eroded_mm(reach, 2.0, edge_mm), 2.0, edge_mm) & reach
+    labels, _ = scipy.ndimage.label(opened | core)
+    kept: Mask = labels == int(np.bincount(labels[core]).argmax())
+    return kept
+
+
+def peeled(mask: Mask, even: Float, share: float) -> Mask:
+    """The mask without rim voxels that are darker than ``share`` of its median."""
+    if not mask.any():
+        return mask
+    dark = even < share * np.median(even[mask])
+    return largest_part(mask & ~(rim(mask) & dark))

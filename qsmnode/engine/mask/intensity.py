@@ -1,0 +1,95 @@
+"""Thresholds of magnitude, and its correction for receive coils."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import scipy.ndimage
+
+from qsmnode.engine.coarse import Coarse, spread
+from qsmnode.engine.types import Float, Mask
+
+BINS = 256
+
+
+def otsu(values: npt.ArrayLike) -> float:
+    """Threshold that best splits ``values`` into two classes (10.1109/TSMC.1979.4310076).
+
+    For values that are all equal, half of that value; 0 for none.
+    """
+    known = np.asarray(values, dtype=np.float64).reshape(-1)
+    if not known.size:
+        return 0.0
+    low, high = float(known.min()), float(np.percentile(known, 99.8))
+    if not high > low:
+        return low / 2
+    counts, edges = np.histogram(np.minimum(known, high), bins=BINS, range=(low, high))
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)[:-1].astype(np.float64)
+    above = counts.sum() - below
+    sums = np.cumsum(counts * centres)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = sums[:-1] / below - (sums[-1] - sums[:-1]) / above
+        between = np.where((below > 0) & (above > 0), below * above * distance**2, 0)
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
+    return float(edges[1:-1][best].mean())
+
+
+def combined(magnitude: Float) -> Float:
+    """One image of all echoes, (E, X, Y, Z) to (X, Y, Z): root of the sum of squares."""
+    total = np.zeros(magnitude.shape[1:], dtype=np.float32)
+    for echo in magnitude:
+        total += echo * echo
+    return np.sqrt(total)
+
+
+def foreground(magnitude: Float, voxel_mm: Sequence[float]) -> Mask:
+    """Where there is signal at all, generously.
+
+    Args:
+        magnitude: (E, X, Y, Z).
+        voxel_mm: voxel edge lengths in mm.
+
+    Returns:
+        (X, Y, Z): blocks of about 2 mm whose first echo is above 0.3 of the best threshold, with the
+        voxels that are exactly 0 left out.
+    """
+    grid = Coarse.of(magnitude.shape[1:], voxel_mm, 2.0)
+    first = grid.mean(magnitude[0])
+    signal = first > 0.3 * otsu(first[first > 0])
+    fine: Mask = grid.back(signal) & (magnitude[0] > 0)
+    return fine
+
+
+def evened(image: Float, tissue: Mask, voxel_mm: Sequence[float], width_mm: float) -> Float:
+    """The image over its local bright level: about 1 in bright tissue wherever the coil is.
+
+    Follows the idea of 10.1016/j.neuroimage.2021.118175: a high local quantile, smoothed.
+
+    Args:
+        image: (X, Y, Z), >= 0.
+        tissue: (X, Y, Z), where there is signal.
+        voxel_mm: voxel edge lengths in mm.
+        width_mm: standard deviation of the smoothing in mm.
+    """
+    grid = Coarse.of(image.shape, voxel_mm, max(width_mm, *voxel_mm))
+    level = np.zeros_like(grid.mean(image))
+    share = np.zeros_like(level)
+    for index in np.ndindex(*level.shape):
+        block = tuple(slice(i * b, (i + 1) * b) for i, b in zip(index, grid.blocks, strict=True))
+        values = image[block][tissue[block]]
+        if values.size:
+            level[index] = np.quantile(values, 0.8)
+            share[index] = values.size
+    sigmas = [width_mm / e for e in grid.edge_mm]
+    above = scipy.ndimage.gaussian_filter(level * share, sigmas, mode="constant")
+    below = scipy.ndimage.gaussian_filter(share, sigmas, mode="constant")
+    typical = np.float32(np.median(image[tissue])) if tissue.any() else np.float32(1)
+    smooth = np.where(below > 1e-6, above / np.maximum(below, 1e-6), typical)
+    bias = spread(smooth.astype(np.float64), image.shape, grid.blocks)
+    even: Float = (image / np.maximum(bias, np.float32(1e-3) * typical + np.finfo(np.float32).tiny)).astype(
+        np.float32
+    )
+    return even

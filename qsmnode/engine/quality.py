@@ -1,0 +1,95 @@
+"""Numbers that tell how well each step of a reconstruction went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from qsmnode.engine.field.field_map import FieldMap
+from qsmnode.engine.mask.morphology import parts
+from qsmnode.engine.types import Float, Grid, Mask
+
+BRAIN_ML = (900.0, 2000.0)
+
+# name -> (unit, meaning); numbers of single methods start with their step's name
+NUMBERS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "input_nonfinite_voxels": ("voxel", "voxels that were NaN or infinite in some echo, masked"),
+        "input_echoes": ("1", "echoes used"),
+        "offset_corrected": ("1", "1 where the phase at echo time 0 was removed, else 0"),
+        "offset_residual_rad": ("rad", "median size of what smoothing the offset left in the first echo"),
+        "offset_odd_even_rad": ("rad", "odd/even echo phase difference along the readout, end to end"),
+        "offset_odd_even_corrected": ("1", "1 where a bipolar readout's phase ramp was removed, else 0"),
+        "unwrap_changed_fraction": ("1", "part of the masked voxels to which turns were added in some echo"),
+        "unwrap_jump_fraction": ("1", "part of the neighbours in the mask still more than half a turn apart"),
+        "phase_quality": ("1", "median voxel quality in the mask"),
+        "mask_given": ("1", "1 where the caller gave the mask, else 0"),
+        "mask_volume_ml": ("ml", "volume of the mask before background removal"),
+        "mask_parts": ("1", "connected parts of that mask"),
+        "mask_brain_plausible": ("1", "1 where that mask is one part of 900 to 2000 ml, else 0"),
+        "field_noise_hz": ("Hz", "median standard deviation of the field in the mask"),
+        "field_residual": ("1", "median relative residual of the fit in the mask"),
+        "field_unusable_fraction": ("1", "part of the found mask whose field is not usable"),
+        "field_sd_hz": ("Hz", "standard deviation of the total field in the mask"),
+        "background_coverage": ("1", "mask after / mask before background removal"),
+        "local_field_sd_ppm": ("ppm", "standard deviation of the local field"),
+        "reference_offset_ppm": ("ppm", "what was subtracted from the map to set its zero"),
+        "susceptibility_sd_ppm": ("ppm", "standard deviation of the map"),
+        "map_volume_ml": ("ml", "volume of the map"),
+    }
+)
+
+
+def unwrap_numbers(wrapped: Float, unwrapped: Float, mask: Mask) -> dict[str, float]:
+    """What unwrapping changed, and steps of more than half a turn that it left.
+
+    Args:
+        wrapped: (E, X, Y, Z), rad, before; the changes are whole turns.
+        unwrapped: (E, X, Y, Z), rad, after.
+        mask: (X, Y, Z).
+    """
+    changed = np.zeros(mask.shape, dtype=np.bool_)
+    for before, after in zip(wrapped, unwrapped, strict=True):
+        changed |= np.abs(after - before) > np.pi
+    jumps = neighbours = 0
+    for axis in range(3):
+        here = [slice(None)] * 3
+        there = [slice(None)] * 3
+        here[axis], there[axis] = slice(None, -1), slice(1, None)
+        both = mask[tuple(here)] & mask[tuple(there)]
+        step = np.abs(unwrapped[0][tuple(there)] - unwrapped[0][tuple(here)])
+        jumps += int(np.count_nonzero(both & (step > np.pi)))
+        neighbours += int(np.count_nonzero(both))
+    return {
+        "unwrap_changed_fraction": float(np.count_nonzero(changed & mask) / np.count_nonzero(mask)),
+        "unwrap_jump_fraction": jumps / max(1, neighbours),
+    }
+
+
+def mask_numbers(mask: Mask, grid: Grid) -> dict[str, float]:
+    """Volume, parts, and whether it could be a brain."""
+    volume = volume_ml(mask, grid)
+    count = parts(mask)
+    plausible = count == 1 and BRAIN_ML[0] <= volume <= BRAIN_ML[1]
+    return {
+        "mask_volume_ml": volume,
+        "mask_parts": float(count),
+        "mask_brain_plausible": float(plausible),
+    }
+
+
+def field_numbers(field: FieldMap, mask: Mask, found: Mask) -> dict[str, float]:
+    """Noise and residual of the field in ``mask``, and what was dropped from the ``found`` one."""
+    return {
+        "field_noise_hz": float(np.median(field.sigma_hz[mask])),
+        "field_residual": float(np.median(field.residual[mask])),
+        "field_unusable_fraction": float(np.mean(field.weight[found] == 0)),
+        "field_sd_hz": float(np.std(field.total_field_hz[mask], dtype=np.float64)),
+    }
+
+
+def volume_ml(mask: Mask, grid: Grid) -> float:
+    """Volume of a mask in ml."""
+    return int(np.count_nonzero(mask)) * grid.voxel_volume_mm3 / 1000
