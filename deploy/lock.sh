@@ -5,7 +5,7 @@
 #   deploy/lock.sh              keeps the pinned versions where they still fit
 #   deploy/lock.sh --upgrade    takes the newest that fit
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 
 compile=(uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
     --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command deploy/lock.sh)

@@ -8,7 +8,7 @@
 # has changed. QSMNODE_PYTHON names the interpreter; otherwise the newest suitable one on PATH is taken.
 # Exit codes: 0 ready, 2 no suitable Python, 1 anything else, with pip's own words.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 unset PYTHONPATH PYTHONHOME
 
 lock=requirements.lock

@@ -37,24 +37,21 @@ class Verdict:
 
 
 def read_allowances(path: Path = ALLOWED_FILE) -> tuple[Allowance, ...]:
-    """Reads the reviewed list: a line "# why" (one or more), then the regular expressions that it excuses.
+    """Reads the reviewed list: paragraphs of "# why" and, below it, the regular expressions that it excuses.
 
     ValueError where an expression stands without a reason above it.
     """
     allowances: list[Allowance] = []
     reason: list[str] = []
-    after_pattern = False
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
             reason = []
         elif line.startswith("#"):
-            reason = [] if after_pattern else reason
             reason.append(line[1:].strip())
         elif not reason:
             raise ValueError(f"{path.name}:{number}: an allowance without a reason above it: {line}")
         else:
             allowances.append(Allowance(re.compile(line.strip()), " ".join(reason)))
-        after_pattern = bool(line.strip()) and not line.startswith("#")
     return tuple(allowances)
 
 
@@ -79,14 +76,14 @@ def judge(lines: Iterable[str], allowances: Sequence[Allowance]) -> Verdict:
 
 
 def dciodvfy(path: Path) -> Verdict:
-    """Judges one object against its IOD; that it recognises none, or ends badly without a word, is an error."""
+    """Judges one object against its IOD. Recognising none, or failing without saying why, is an error."""
     result = programs.run("dciodvfy", "-new", path)
     verdict = judge(result.stdout.splitlines(), read_allowances())
-    if verdict.errors or (verdict.iod is not None and result.returncode == 0):
+    explained = verdict.errors or verdict.allowed
+    if verdict.iod is not None and (result.returncode == 0 or explained):
         return verdict
-    return replace(
-        verdict, errors=(f"dciodvfy took it for {verdict.iod} and ended with {result.returncode}",)
-    )
+    silent = f"dciodvfy recognised the IOD {verdict.iod} and ended with {result.returncode}"
+    return replace(verdict, errors=(*verdict.errors, silent))
 
 
 def dcentvfy(paths: Sequence[Path]) -> Verdict:
