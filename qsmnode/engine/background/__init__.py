@@ -1,0 +1,5 @@
+"""Background removal: the field of what lies outside the mask is taken out. One file per method."""
+
+from qsmnode.engine.background import vsharp
+
+__all__ = ["vsharp"]

@@ -1,0 +1,75 @@
+"""The field of a magnetic dipole, in k-space, for any voxel shape and any direction of B0."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from qsmnode.engine.fourier import Shape, fast_shape, irfftn, rfftn
+from qsmnode.engine.types import Float, Grid
+from qsmnode.errors import EngineInputError
+
+
+def dipole_kernel(
+    shape: Shape, voxel_mm: tuple[float, float, float], b0_direction: tuple[float, float, float]
+) -> Float:
+    """The dipole kernel D(k) = 1/3 - (k.b)^2 / |k|^2 on the half-space of a real transform.
+
+    Args:
+        shape: (X, Y, Z) of the array that is transformed.
+        voxel_mm: voxel edges in mm; k is in 1/mm, so voxels need not be cubes.
+        b0_direction: unit vector of B0 in array axes.
+
+    Returns:
+        (X, Y, Z // 2 + 1) float32, D(0) = 0. Field in ppm = D x susceptibility in ppm (10.1002/cmr.b.10083).
+        It is even in k also at the highest frequency of an even axis, where a sign has no meaning: products
+        of that axis with another one are left out there.
+    """
+    frequencies = [np.fft.fftfreq(n, v) for n, v in zip(shape, voxel_mm, strict=True)]
+    frequencies[2] = np.abs(frequencies[2][: shape[2] // 2 + 1])
+    x, y, z = (f.reshape(s) for f, s in zip(frequencies, ((-1, 1, 1), (1, -1, 1), (1, 1, -1)), strict=True))
+    cx, cy, cz = (_without_highest(f, n) for f, n in zip((x, y, z), shape, strict=True))
+    bx, by, bz = b0_direction
+    along = (x * bx) ** 2 + (y * by) ** 2 + (z * bz) ** 2
+    along = along + 2 * (cx * cy * (bx * by) + cx * cz * (bx * bz) + cy * cz * (by * bz))
+    square = x * x + y * y + z * z
+    square[0, 0, 0] = 1.0
+    kernel = 1.0 / 3.0 - along / square
+    kernel[0, 0, 0] = 0.0
+    return cast(Float, kernel.astype(np.float32))
+
+
+def _without_highest(frequency: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
+    limited = frequency.copy()
+    if count % 2 == 0:
+        limited.reshape(-1)[count // 2] = 0.0
+    return limited
+
+
+def forward_field(susceptibility_ppm: npt.NDArray[np.floating], grid: Grid) -> Float:
+    """The field that a susceptibility distribution adds to B0.
+
+    Args:
+        susceptibility_ppm: (X, Y, Z) in ppm, relative to the surroundings (which are zero).
+        grid: its geometry and the direction of B0.
+
+    Returns:
+        (X, Y, Z) float32, ppm of B0. The array is padded with zeros at least twofold, so nothing wraps round.
+
+    Raises:
+        EngineInputError: the array does not lie on ``grid``.
+
+    Source: 10.1002/cmr.b.10083, 10.1088/0031-9155/48/15/102 and the sphere of Lorentz.
+    """
+    chi = np.asarray(susceptibility_ppm, dtype=np.float32)
+    if chi.shape != grid.shape:
+        raise EngineInputError(f"susceptibility_ppm: expected shape {grid.shape}, got {chi.shape}")
+    shape = fast_shape(grid.shape, grid.shape)
+    padded = np.zeros(shape, dtype=np.float32)
+    inner = tuple(slice(0, n) for n in grid.shape)
+    padded[inner] = chi
+    spectrum = rfftn(padded)
+    spectrum *= dipole_kernel(shape, grid.voxel_mm, grid.b0_direction)
+    return np.ascontiguousarray(irfftn(spectrum, shape)[inner])
