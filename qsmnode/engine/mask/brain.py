@@ -14,6 +14,10 @@ from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
 
 
+DEEP_MM = 11.0  # deeper than scalp, muscle of the neck or the eyes reach
+CLOSING_MM = 5.0  # over sulci and veins
+
+
 @dataclass(frozen=True)
 class Parameters:
     """Sizes and thresholds of the extraction."""
@@ -22,6 +26,9 @@ class Parameters:
         7.0, "erosion that parts the brain from what touches it", unit="mm", low=2, high=15
     )
     evening_mm: float = parameter(12.0, "width of the magnitude's correction", unit="mm", low=4, high=40)
+    smooth: float = parameter(
+        0.75, "part of the deep tissue's phase quality that counts as brain", low=0, high=1
+    )
     tissue: float = parameter(0.5, "part of the bright level that counts as tissue", low=0.1, high=0.9)
     peel: float = parameter(0.8, "rim voxels darker than this part of the median are dropped", low=0, high=1)
     erode: int = parameter(1, "voxels taken off at the rim", unit="voxel", low=0, high=5)
@@ -42,27 +49,35 @@ def brain(magnitude: Float, voxel_quality: Float, grid: Grid, parameters: Parame
     """
     head = foreground(magnitude, grid.voxel_mm)
     even = evened(combined(magnitude), head, grid.voxel_mm, parameters.evening_mm)
-    found = extracted(even, head, grid, parameters)
+    found = extracted(even, voxel_quality, head, grid, parameters)
     if not found.any():
         return found
-    limit = min(otsu(voxel_quality[head]), 0.8 * float(np.median(voxel_quality[found])))
+    # where the qualities do not fall into two classes the threshold would cut through good voxels
+    limit = min(otsu(voxel_quality[head]), 0.7 * float(np.median(voxel_quality[found])))
     smooth = filled(largest_part(found & (voxel_quality > limit)))
     for _ in range(parameters.erode):
         smooth &= ~rim(smooth)
     return peeled(largest_part(smooth), even, parameters.peel)
 
 
-def extracted(even: Float, head: Mask, grid: Grid, parameters: Parameters) -> Mask:
-    """The brain at about 2 mm: the largest part that an erosion leaves of the tissue, grown back into it."""
+def extracted(even: Float, voxel_quality: Float, head: Mask, grid: Grid, parameters: Parameters) -> Mask:
+    """The brain at about 2 mm: the largest part that an erosion leaves of the tissue, grown back into it.
+
+    Muscle, fat and marrow are told from brain by their poorer phase as well: fat is off resonance.
+    """
     coarse = Coarse.of(grid.shape, grid.voxel_mm, 2.0)
     edge = coarse.edge_mm
     inside = coarse.mean(head.astype(np.float32)) >= 0.5
-    tissue = (coarse.mean(even * head) > parameters.tissue) & inside
+    bright = (coarse.mean(even * head) > parameters.tissue) & inside
+    quality = scipy.ndimage.gaussian_filter(coarse.mean(voxel_quality), [1.5 / e for e in edge])
+    deep = eroded_mm(bright, DEEP_MM, edge)
+    typical = float(np.median(quality[deep])) if deep.any() else 0.0
+    tissue = bright & (quality > parameters.smooth * typical)
     core = largest_part(eroded_mm(tissue, parameters.cut_mm, edge))
     if not core.any():
         return np.zeros(grid.shape, dtype=np.bool_)
     grown = grown_back(core, tissue, parameters.cut_mm, edge)
-    closed = eroded_mm(dilated_mm(grown, 5.0, edge), 5.0, edge) & inside
+    closed = eroded_mm(dilated_mm(grown, CLOSING_MM, edge), CLOSING_MM, edge) & inside
     return coarse.back(filled(closed | grown))
 
 
