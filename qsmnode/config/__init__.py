@@ -4,6 +4,7 @@ from qsmnode.config.assembly import AssemblySettings
 from qsmnode.config.delivery import DeliverySettings
 from qsmnode.config.jobs import JobSettings
 from qsmnode.config.limits import LimitSettings
+from qsmnode.config.load import default_text, load, load_text, schema
 from qsmnode.config.match import (
     AcquisitionMatch,
     AllCondition,
@@ -13,6 +14,7 @@ from qsmnode.config.match import (
     Match,
     NotCondition,
     Range,
+    RangeCondition,
     RegexCondition,
 )
 from qsmnode.config.node import NodeSettings
@@ -38,6 +40,11 @@ __all__ = [
     "NotCondition",
     "Peer",
     "Range",
+    "RangeCondition",
     "RegexCondition",
     "Route",
+    "default_text",
+    "load",
+    "load_text",
+    "schema",
 ]

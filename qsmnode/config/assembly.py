@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from qsmnode.config.values import Number, Settings
 
@@ -22,3 +22,11 @@ class AssemblySettings(Settings):
         le=2592000,
         description="Time since the last arrival, in seconds, after which what is incomplete is rejected.",
     )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AssemblySettings:
+        if self.deadline_s < self.settling_s:
+            raise ValueError(
+                f"deadline_s ({self.deadline_s:g}) is shorter than settling_s ({self.settling_s:g})"
+            )
+        return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from qsmnode.config.values import Number, Settings, WholeNumber
 
@@ -31,3 +31,10 @@ class DeliverySettings(Settings):
     response_timeout_s: Number = Field(
         60.0, gt=0, le=3600, description="Longest wait, in seconds, for a peer's answer to one object."
     )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DeliverySettings:
+        first, longest = self.first_backoff_s, self.longest_backoff_s
+        if longest < first:
+            raise ValueError(f"longest_backoff_s ({longest:g}) is shorter than first_backoff_s ({first:g})")
+        return self

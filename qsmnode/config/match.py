@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    Tag,
+    model_validator,
+)
 from pydantic_core import CoreSchema
 
 from qsmnode.config.values import AETitle, Number, Settings, Text, WholeNumber
 
 Kind = Literal["magnitude", "phase", "real", "imaginary"]
-MatchScalar = WholeNumber | Number | Text
+
+
+def _check_scalar(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError("expected text or a number; put words such as true and null in quotes")
+    if value == "" or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError("expected text that is not empty, or a finite number")
+    return value
+
+
+MatchScalar = Annotated[int | float | str, BeforeValidator(_check_scalar)]
 
 
 def _check_order(low: float | None, high: float | None) -> None:
@@ -31,6 +50,12 @@ class Range(Settings):
     def _ordered(self) -> Range:
         _check_order(self.min, self.max)
         return self
+
+
+class RangeCondition(Range):
+    """One of the element's values lies in the interval."""
+
+    siblings: ClassVar[tuple[str, ...]] = ("regex", "not", "any", "all")
 
 
 class CountRange(Settings):
@@ -132,14 +157,14 @@ _MODEL_TAGS: tuple[tuple[type[Settings], str], ...] = (
     (NotCondition, "#not"),
     (AnyCondition, "#any"),
     (AllCondition, "#all"),
-    (Range, "#range"),
+    (RangeCondition, "#range"),
 )
 
 Condition = Annotated[
     Annotated[MatchScalar, Tag("#value")]
     | Annotated[tuple[MatchScalar, ...], Field(min_length=1), Tag("#list")]
     | Annotated[RegexCondition, Tag("#regex")]
-    | Annotated[Range, Tag("#range")]
+    | Annotated[RangeCondition, Tag("#range")]
     | Annotated[NotCondition, Tag("#not")]
     | Annotated[AnyCondition, Tag("#any")]
     | Annotated[AllCondition, Tag("#all")],
@@ -173,6 +198,10 @@ class Match(Settings):
             return value
         own = {name: value[name] for name in ("calling_ae", "acquisition") if name in value}
         return own | {KEYWORDS: {name: each for name, each in value.items() if name not in own}}
+
+    @classmethod
+    def field_of(cls, key: str) -> str:
+        return key if key in ("calling_ae", "acquisition") else "keywords"
 
     @classmethod
     def __get_pydantic_json_schema__(

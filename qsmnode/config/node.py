@@ -31,6 +31,7 @@ class NodeSettings(Settings):
     bind: Host = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every network interface.")
     port: Port = Field(11112, description="TCP port to listen on.")
     store: Annotated[FolderPath, AfterValidator(_check_store)] = Field(
-        default_factory=lambda: Path("qsmnode-data").absolute(),
+        Path("qsmnode-data"),
+        validate_default=True,
         description="Folder for received images, results and the ledger; created if missing.",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Discriminator, Field, Tag
 
@@ -11,6 +11,8 @@ from qsmnode.config.values import AETitle, Flag, FolderPath, Host, Port, Setting
 
 class DicomPeer(Settings):
     """A scanner, archive or workstation: with ``port`` it can receive, without it only sends."""
+
+    siblings: ClassVar[tuple[str, ...]] = ("folder",)
 
     ae_title: AETitle = Field(description="AE title of the peer, as it calls and as it is called.")
     host: Host = Field(description="Host name or IP address of the peer.")

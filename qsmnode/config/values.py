@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -49,6 +49,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    siblings: ClassVar[tuple[str, ...]] = ()
+    """Keys that make a mapping another model of the same union: named when a key is unknown."""
+
     _secret_fields: frozenset[str] = PrivateAttr(default=frozenset())
 
     @model_validator(mode="before")
@@ -65,6 +68,11 @@ class Settings(BaseModel):
             return value
         takes_text = _mentions_text(cls.model_fields[key].annotation)
         return str(value) if takes_text else resolve_scalar(str(value))
+
+    @classmethod
+    def field_of(cls, key: str) -> str:
+        """The field that a YAML key sets."""
+        return next(name for name, info in cls.model_fields.items() if key in (name, info.alias))
 
     def hide(self, field_name: str) -> None:
         """Mask the field in every later ``repr`` and ``str`` of this object."""

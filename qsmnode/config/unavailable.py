@@ -1,0 +1,86 @@
+"""Settings that are reserved for features this version does not have: an error, never ignored.
+
+Enabling a feature removes its line here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from qsmnode.config.document import Document, KeyPath
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """A key, or some of its values, without a feature behind it.
+
+    Attributes:
+        pattern: the key's path; ``*`` stands for any peer's name or list entry.
+        feature: what it would ask for.
+        values: the values that are refused; none listed: every value.
+        whole: whether the key decides what the mapping around it is: nothing else in it can be judged.
+    """
+
+    pattern: tuple[str, ...]
+    feature: str
+    values: tuple[Any, ...] = ()
+    whole: bool = False
+
+
+RESERVED = (
+    Reserved(("peers", "*", "stow"), "sending by DICOMweb (STOW-RS)", whole=True),
+    Reserved(("peers", "*", "commitment"), "storage commitment", values=(True,)),
+    Reserved(("peers", "*", "tls"), "TLS"),
+    Reserved(("peers", "*", "b0_axis"), "data from vertical-field magnets"),
+    Reserved(("node", "tls"), "TLS"),
+    Reserved(("tls",), "TLS"),
+    Reserved(("web",), "the dashboard"),
+    Reserved(("compute",), "computing on other machines"),
+    Reserved(("retention",), "deleting old data"),
+    Reserved(("routes", "*", "task"), "a task other than qsm", values=("measure_roi", "phantom")),
+    Reserved(("routes", "*", "on_reject"), "refusal reports", values=("report",)),
+)
+
+
+def take_out_reserved(document: Document) -> Any:
+    """Blame every reserved setting; returns the data without them, for the checks that follow."""
+    return _pruned(document, (), document.data)
+
+
+def _pruned(document: Document, path: KeyPath, data: Any) -> Any:
+    if isinstance(data, list):
+        return [_pruned(document, (*path, index), each) for index, each in enumerate(data)]
+    if not isinstance(data, dict):
+        return data
+    kept: dict[str, Any] = {}
+    for key, value in data.items():
+        here = (*path, key)
+        found = _reserved(here, value)
+        if found is None:
+            pruned = _pruned(document, here, value)
+            if not (isinstance(value, dict) and _is_whole(here, value)):
+                kept[key] = pruned
+        else:
+            document.blame(here, f"not available in this version: {found.feature}", key=True)
+    return kept
+
+
+def _reserved(path: KeyPath, value: Any) -> Reserved | None:
+    for each in RESERVED:
+        if _fits(path, each.pattern) and (not each.values or _is_one_of(value, each.values)):
+            return each
+    return None
+
+
+def _is_one_of(value: Any, refused: tuple[Any, ...]) -> bool:
+    return any(type(value) is type(each) and value == each for each in refused)  # 1 is not true here
+
+
+def _is_whole(path: KeyPath, value: dict[str, Any]) -> bool:
+    """Whether a key inside ``value`` makes the rest of it impossible to judge."""
+    return any(each.whole and _fits((*path, key), each.pattern) for each in RESERVED for key in value)
+
+
+def _fits(path: KeyPath, pattern: tuple[str, ...]) -> bool:
+    return len(path) == len(pattern) and all(p in ("*", str(k)) for k, p in zip(path, pattern, strict=True))
