@@ -50,7 +50,7 @@ network="plain loopback (no private network namespace here)"
 pytest=("$bin/python" -m pytest)
 unshare=(unshare --net)
 if [ "$(id -u)" -ne 0 ]; then
-    unshare=(unshare --net --map-root-user)
+    unshare=(unshare --net --map-current-user --keep-caps)
 fi
 if "${unshare[@]}" "$bin/python" tests/peers/private_network.py >/dev/null 2>&1; then
     network="private network namespace"

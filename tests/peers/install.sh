@@ -5,7 +5,7 @@
 set -euo pipefail
 
 packages=(dcmtk dicom3tools orthanc orthanc-dicomweb dcm2niix)
-services=(orthanc dcmqrscp) # brought by orthanc and dcmtk
+declare -A service_of=([orthanc]=orthanc [dcmtk]=dcmqrscp)
 policy=/usr/sbin/policy-rc.d
 placed_policy=""
 
@@ -34,13 +34,6 @@ as_root=()
 if [ "$(id -u)" -ne 0 ]; then
     as_root=(sudo)
 fi
-
-foreign_services=()
-for service in "${services[@]}"; do
-    if has_service "$service"; then
-        foreign_services+=("$service")
-    fi
-done
 
 remove_policy() {
     if [ -n "$placed_policy" ]; then
@@ -75,13 +68,15 @@ apt_get update
 apt_get install --yes --no-install-recommends "${missing[@]}"
 rm -f "$log"
 
-for service in "${services[@]}"; do
-    case " ${foreign_services[*]-} " in *" $service "*) continue ;; esac
-    has_service "$service" || continue
+for package in "${missing[@]}"; do
+    service=${service_of[$package]-}
+    if [ -z "$service" ] || ! has_service "$service"; then
+        continue
+    fi
     if [ -d /run/systemd/system ]; then
         "${as_root[@]}" systemctl --quiet disable --now "$service"
     else
         "${as_root[@]}" update-rc.d "$service" disable
-        "${as_root[@]}" deb-systemd-helper disable "$service.service" >/dev/null 2>&1
+        "${as_root[@]}" deb-systemd-helper disable "$service.service" >/dev/null
     fi
 done
