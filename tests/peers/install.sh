@@ -76,7 +76,9 @@ for package in "${missing[@]}"; do
     if [ -d /run/systemd/system ]; then
         "${as_root[@]}" systemctl --quiet disable --now "$service"
     else
-        "${as_root[@]}" update-rc.d "$service" disable
-        "${as_root[@]}" deb-systemd-helper disable "$service.service" >/dev/null
+        "${as_root[@]}" update-rc.d "$service" disable # a container: nothing runs, nothing shall at a later boot
+        if command -v systemctl >/dev/null 2>&1; then
+            "${as_root[@]}" env SYSTEMD_OFFLINE=1 systemctl --quiet disable "$service"
+        fi
     fi
 done
