@@ -1,4 +1,4 @@
-"""The simulated head's large shapes: air, soft tissue, bone, sinuses, CSF, folded cortex, white matter, brainstem.
+"""The head's large shapes: air, soft tissue, bone, sinuses, CSF, folded cortex, white matter, brainstem.
 
 Coordinates are canonical head millimetres in patient axes (x to the left, y to the back, z up), with the
 origin in the middle of the brain. :class:`HeadShape` says how one head differs from the next.
@@ -95,7 +95,7 @@ def build_of(head: HeadShape) -> Build:
         sinus=rng.uniform(0.8, 1.25),
         sheet_wavelength=rng.uniform(23.0, 28.0),
         sheet_phase=rng.uniform(0, 2 * math.pi),
-        sheet_depth=rng.uniform(12.0, 16.0),
+        sheet_depth=rng.uniform(15.0, 20.0),
         cortex=rng.uniform(2.4, 2.9),
         warp=rng.uniform(1.2, 1.8),
         warp_a=rng.uniform(0, 2 * math.pi),
@@ -162,8 +162,8 @@ def _airways(build: Build, x: float, y: float, z: float) -> float:
     side = abs(x)
     front = -build.brain_y
     air = ellipsoid(side - 9.0, y - (front - 7.5), z + 11.0, 9.0 * s, 5.0 * s, 12.0 * s)
-    air = min(air, ellipsoid(x, y + 36.0, z + 38.0, 10.0 * s, 11.0 * s, 8.0 * s))
-    air = min(air, ellipsoid(side - 7.0, y + 62.0, z + 40.0, 6.0, 16.0, 8.0))
+    air = min(air, ellipsoid(x, y + 36.0, z + 36.0, 11.0 * s, 11.0 * s, 8.0 * s))
+    air = min(air, ellipsoid(side - 7.0, y + 62.0, z + 37.0, 6.0, 16.0, 8.0))
     air = min(air, ellipsoid(side - 23.0, y + 66.0, z + 66.0, 11.0 * s, 14.0 * s, 13.0 * s))
     air = min(air, ellipsoid(side - 6.0, y + 66.0, z + 66.0, 4.0, 26.0, 13.0))
     air = min(air, capsule(x, y, z, 0.0, -34.0, -62.0, 0.0, -20.0, -110.0, 8.0, 7.0))
@@ -262,7 +262,7 @@ def _blend(
     outline = _soft_outline(build, x, y, z, cavity)
     if outline > edge:
         return AIR, 0
-    hull = min(min(cerebrum, cerebellum), stem)
+    hull = min(cerebrum, cerebellum, stem)
     label = AIR
     if hull > -edge:
         label = _cover_shell(x, y, z, edge, build, table, value, outline, cavity)
@@ -294,8 +294,8 @@ def _cover_shell(
         label = SOFT
     airways = _airways(build, x, y, z)
     spine = max(ellipsoid(x, y - 26.0 - 0.06 * (-76.0 - z), 0.0, 15.0, 13.0, 1.0), z + 66.0)
-    jaw = max(abs(ellipsoid(x, y + 44.0, z + 84.0, 44.0, 44.0, 60.0)) - 3.0, max(z + 92.0, y + 40.0))
-    bone = min(min(cavity - 2.0 - build.skull, spine), min(jaw, airways - 1.5))
+    jaw = max(abs(ellipsoid(x, y + 44.0, z + 84.0, 44.0, 44.0, 60.0)) - 3.0, z + 92.0, y + 40.0)
+    bone = min(cavity - 2.0 - build.skull, spine, jaw, airways - 1.5)
     amount = coverage(max(bone, outline + 2.5), edge)
     _over(value, table[BONE], amount)
     if amount > 0.5:
@@ -331,7 +331,7 @@ def _cover_brain(
     depth, cortex = -stem, 0.0
     if min(cerebrum, cerebellum) < stem:
         deep = max(-cerebrum, -cerebellum)
-        depth = deep if deep > 24.0 and abs(x) > 8.0 else _cortex_depth(build, x, y, z, cerebrum, cerebellum)
+        depth = deep if deep > 28.0 and abs(x) > 8.0 else _cortex_depth(build, x, y, z, cerebrum, cerebellum)
         cortex = build.cortex if cerebrum < cerebellum else 1.6
         if -stem > depth and stem < -2.0:
             depth, cortex = -stem, 0.0

@@ -1,10 +1,10 @@
 """The magnetic field of a susceptibility distribution, computed on a fine grid without wrap-around.
 
-The dipole kernel is split by a Gaussian into a short range and a long range (as in Ewald's summation). The long
-range is smooth: it is computed on coarse cells (about 2 mm) over the whole head, padded twofold, and spread onto
-the fine grid by cubic B-splines. The short range vanishes within a few widths of the Gaussian: it is computed
-on the fine grid of the field of view plus that margin, where its periodic images cannot reach the field of view.
-So sources outside a slab (neck, sinuses, air) count fully, and memory stays bounded.
+The dipole kernel is split by a Gaussian into a short range and a long range, as in Ewald's summation. The long
+range is smooth: it is computed on coarse cells (about 2 mm) over the whole head, padded twofold, and spread
+onto the fine grid by cubic B-splines. The short range vanishes within a few widths of the Gaussian: it is
+computed on the fine grid of the field of view plus that margin, where its periodic images cannot reach the
+field of view. So sources outside a slab (neck, sinuses, air) count fully, and memory stays bounded.
 
 The kernel is 1/3 - (k.b)^2 / |k|^2 with the Lorentz sphere (doi:10.1002/cmr.b.10083, doi:10.1002/mrm.10000).
 """
@@ -27,7 +27,7 @@ Triple = tuple[int, int, int]
 _WIDTH_CELLS = 1.75  # the Gaussian's SD in coarse cells
 _REACH = 4.5  # the short range is over after so many SD
 _COARSE_MM = 2.0
-_FINEST_MM = 1.0
+_COARSEST_FINE_MM = 1.5
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Lattice:
 
     @classmethod
     def around(cls, geometry: SliceGeometry) -> Lattice:
-        """Choose them for a reported grid: fine voxels at most half a reported voxel and at most 1 mm."""
-        factor = [max(2, math.ceil(v / _FINEST_MM - 1e-9)) for v in geometry.voxel_mm]
+        """Choose them for a reported grid: fine voxels at most half a reported voxel and at most 1.5 mm."""
+        factor = [max(2, math.ceil(v / _COARSEST_FINE_MM - 1e-9)) for v in geometry.voxel_mm]
         block = [max(1, round(_COARSE_MM / v)) for v in geometry.voxel_mm]
         cell = [b * v for b, v in zip(block, geometry.voxel_mm, strict=True)]
         reach = _REACH * _WIDTH_CELLS * max(cell)
@@ -104,7 +104,7 @@ class Lattice:
         )
 
     def cell_affine(self, first: Triple) -> npt.NDArray[np.float64]:
-        """(3, 4): index into coarse cells that start at cell ``first`` -> patient mm; cell 0 begins the view."""
+        """(3, 4): index into coarse cells from cell ``first`` on -> patient mm; cell 0 begins the view."""
         return self._affine(self.cell_mm, [f * c for f, c in zip(first, self.cell_mm, strict=True)])
 
     def _affine(self, size_mm: tuple[float, float, float], start_mm: list[float]) -> npt.NDArray[np.float64]:
@@ -215,11 +215,11 @@ def _add_splines(
     line = np.empty(coefficients.shape[2])
     for i in range(start[0] + first, start[0] + last):
         u = (i + 0.5) / step[0] - 0.5 + offset[0]
-        cx = int(math.floor(u))
+        cx = math.floor(u)
         _spline_weights(u - cx, wx)
         for j in range(start[1], stop[1]):
             u = (j + 0.5) / step[1] - 0.5 + offset[1]
-            cy = int(math.floor(u))
+            cy = math.floor(u)
             _spline_weights(u - cy, wy)
             line[:] = 0.0
             for p in range(4):
@@ -228,7 +228,7 @@ def _add_splines(
                         line[n] += wx[p] * wy[q] * coefficients[cx - 1 + p, cy - 1 + q, n]
             for k in range(start[2], stop[2]):
                 u = (k + 0.5) / step[2] - 0.5 + offset[2]
-                cz = int(math.floor(u))
+                cz = math.floor(u)
                 _spline_weights(u - cz, wz)
                 total = 0.0
                 for n in range(4):

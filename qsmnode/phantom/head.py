@@ -60,6 +60,11 @@ class SimulatedHead:
     label_names: dict[int, str] = field(default_factory=lambda: dict(LABEL_NAMES))
 
     @property
+    def seed(self) -> int:
+        """What the identity follows from."""
+        return self.head.seed
+
+    @property
     def affine(self) -> npt.NDArray[np.float64]:
         """(4, 4): array index -> patient mm (L, P, S)."""
         return self.geometry.affine

@@ -143,6 +143,6 @@ class Protocol:
 
 
 def quick_protocol(voxel_mm: float = 3.0, **changes: object) -> Protocol:
-    """A whole head in few voxels, for tests: 64 x 72 x 60 at 3 mm, or the same field of view at another size."""
+    """A whole head in few voxels, for tests: 64 x 72 x 60 at 3 mm, or the same view in other voxels."""
     shape = tuple(round(extent / voxel_mm) for extent in (192.0, 216.0, 180.0))
     return Protocol(**{"shape": shape, "voxel_mm": (voxel_mm,) * 3, **changes})  # type: ignore[arg-type]

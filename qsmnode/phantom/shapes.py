@@ -64,7 +64,7 @@ def coverage(distance: float, edge_mm: float) -> float:
 
 @compiled
 def sheet_distance(x: float, y: float, z: float, wavelength: float, phase: float) -> float:
-    """Distance (mm, unsigned, first order) to the folded sheets of a gyroid; they lie half a wavelength apart."""
+    """Distance (mm, unsigned, first order) to a gyroid's folded sheets, half a wavelength apart."""
     k = 2.0 * math.pi / wavelength
     sx, cx = math.sin(k * x + phase), math.cos(k * x + phase)
     sy, cy = math.sin(k * y), math.cos(k * y)

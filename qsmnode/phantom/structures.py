@@ -24,7 +24,7 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Structure:
-    """One solid: ``numbers`` are centre, radii and a turn about x and z (rad), or both ends and both radii."""
+    """One solid: ``numbers`` are centre, radii, turns about x and z (rad), or both ends and both radii."""
 
     kind: int
     label: int

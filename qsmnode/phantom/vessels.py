@@ -24,9 +24,11 @@ def _on_brain(build: Build, azimuth: float, elevation: float, depth: float) -> P
 def _sinuses(build: Build) -> list[Structure]:
     """Superior sagittal, straight and transverse sinus."""
     arc = np.linspace(math.radians(20), math.radians(188), 16)
-    y, z = -(build.brain_y + 1.5) * np.cos(arc), 8.0 + (build.brain_z + 1.5) * np.sin(arc)
+    radii = np.linspace(1.6, 3.4, 16)
+    y = -(build.brain_y + radii + 0.8) * np.cos(arc)
+    z = 8.0 + (build.brain_z + radii + 0.8) * np.sin(arc)
     top = [(0.0, float(a), float(b)) for a, b in zip(y, z, strict=True)]
-    found = tube(VEIN, top, np.linspace(1.6, 3.6, 16).tolist(), 0.24)
+    found = tube(VEIN, top, radii.tolist(), 0.24)
     confluence = (0.0, build.brain_y - 8.0, -14.0)
     found += tube(VEIN, [(0.0, 26.0, 2.0), (0.0, 50.0, -6.0), confluence], [2.0, 2.0, 2.2], 0.28)
     for side in (1.0, -1.0):
