@@ -72,7 +72,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             if isinstance(report.longrepr, tuple) and prefix in report.longrepr[2]
         ]
         if not_run:
-            terminalreporter.section(f"{len(not_run)} tests not run: to run them: {remedy}")
+            terminalreporter.section(f"{len(not_run)} not run: to run them: {remedy}")
             for nodeid, why in not_run:
                 terminalreporter.write_line(f"{nodeid}: {why}")
 
