@@ -1,0 +1,84 @@
+"""Who may associate, and which presentation contexts are accepted: decided here, acted upon elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qsmnode.node.receiver.settings import ListedPeer, ReceiverSettings
+from qsmnode.node.wire import acse
+from qsmnode.node.wire.acse import ContextAnswer, ContextProposal, Proposal, Rejection
+from qsmnode.node.wire.uids import (
+    ACCEPTED_TRANSFER_SYNTAXES,
+    APPLICATION_CONTEXT,
+    IMPLICIT_LITTLE,
+    VERIFICATION,
+    is_storage,
+    printable,
+)
+
+_AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")  # printable ASCII without backslash
+
+
+@dataclass(frozen=True)
+class Refused:
+    """No association, what the peer is told and what the log says."""
+
+    rejection: Rejection
+    why: str
+
+
+def admit(
+    proposal: Proposal,
+    address: str,
+    settings: ReceiverSettings,
+    belongs: Callable[[str, str], bool],
+) -> ListedPeer | Refused:
+    """The listed peer that this is, or why it is turned away.
+
+    Args:
+        proposal: what it asked for.
+        address: where its connection comes from.
+        settings: this node's title and the peers that are listed.
+        belongs: whether an address is one of a host.
+    """
+    if not proposal.protocol_version & 1:
+        return Refused(acse.PROTOCOL_UNKNOWN, "a protocol version that is not DICOM's")
+    if proposal.application_context != APPLICATION_CONTEXT:
+        return Refused(acse.APPLICATION_CONTEXT_UNKNOWN, "an application context that is not DICOM's")
+    calling, called = printable(proposal.calling), printable(proposal.called)
+    if not _AE_TITLE.fullmatch(proposal.calling):
+        return Refused(acse.CALLING_UNKNOWN, f"calling AE title {calling}: not a valid one")
+    if proposal.called != settings.ae_title:
+        return Refused(
+            acse.CALLED_UNKNOWN,
+            f"{calling} called {called}, but node.ae_title is {settings.ae_title!r}: correct one of them",
+        )
+    titled = [peer for peer in settings.peers if peer.ae_title == proposal.calling]
+    if not titled:
+        return Refused(acse.CALLING_UNKNOWN, f"calling AE title {calling} is not listed under peers")
+    for peer in titled:
+        if belongs(address, peer.host):
+            return peer
+    hosts = ", ".join(peer.host for peer in titled)
+    return Refused(
+        acse.CALLING_UNKNOWN, f"calling AE title {calling} is listed with host {hosts}, not this address"
+    )
+
+
+def negotiate(proposal: Proposal, *, may_send: bool) -> tuple[ContextAnswer, ...]:
+    """The answer to every proposed presentation context."""
+    return tuple(_answer(context, may_send) for context in proposal.contexts)
+
+
+def _answer(context: ContextProposal, may_send: bool) -> ContextAnswer:
+    storage = is_storage(context.abstract_syntax)
+    if not storage and context.abstract_syntax != VERIFICATION:
+        return ContextAnswer(context.id, acse.REFUSED_ABSTRACT_SYNTAX, IMPLICIT_LITTLE)
+    if storage and not may_send:
+        return ContextAnswer(context.id, acse.REFUSED_BY_USER, IMPLICIT_LITTLE)
+    for syntax in ACCEPTED_TRANSFER_SYNTAXES:
+        if syntax in context.transfer_syntaxes:
+            return ContextAnswer(context.id, acse.ACCEPTED, syntax)
+    return ContextAnswer(context.id, acse.REFUSED_TRANSFER_SYNTAX, IMPLICIT_LITTLE)

@@ -1,0 +1,271 @@
+"""From bytes on the wire to a file and a row that survive a power cut, and only then Success."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from qsmnode.errors import PeerError
+from qsmnode.ledger.store import Store, fsync_folder
+from qsmnode.node.wire import status
+from qsmnode.node.wire.part10 import encode_front
+
+_log = logging.getLogger(__name__)
+_FOLDER = "instances"
+_LOOK_AT_DISK_EVERY = 16_000_000  # bytes
+# pixel data of one object have a 32-bit length: nothing real is longer, an endless data set is an attack
+LARGEST_DATA_SET = (1 << 32) + (1 << 26)
+_DISK_BUFFER = 131072
+
+
+def free_bytes(folder: Path) -> int:
+    """Free disk space for this process, in bytes."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+@dataclass(frozen=True)
+class Described:
+    """What the command said about the object that follows."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax: str
+    calling_ae: str
+    peer: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status with the words for it; ``stored`` where the object is here now."""
+
+    status: int
+    comment: str = ""
+
+    @property
+    def stored(self) -> bool:
+        return self.status == status.SUCCESS
+
+
+class Refusal:
+    """A data set that is read to its end and thrown away: the answer was clear before it came."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._size = 0
+
+    def take(self, data: memoryview) -> None:
+        """The next bytes."""
+        self._size = _grown(self._size, data)
+
+    def finish(self) -> Answer:
+        """What to answer."""
+        return self._answer
+
+    def discard(self) -> None:
+        """Nothing was kept."""
+
+
+class Intake:
+    """The way into the store, shared by all associations.
+
+    Args:
+        store: where to.
+        reserve_bytes: free disk space below which nothing is accepted.
+        free: how much is free.
+    """
+
+    def __init__(self, store: Store, reserve_bytes: int, free: Callable[[Path], int] = free_bytes) -> None:
+        self.store = store
+        self._reserve = reserve_bytes
+        self._free = free
+        self._refusing = False
+
+    def begin(self, described: Described, association: Callable[[], int]) -> Arrival | Refusal:
+        """Get ready for a data set; ``association`` gives the row of the association that it comes in."""
+        try:
+            self.check_space()
+            return Arrival(self, described, association())
+        except OSError as error:
+            return Refusal(self.out_of_resources(described, f"the disk: {error.strerror}"))
+        except sqlite3.Error as error:
+            return Refusal(self.out_of_resources(described, f"the ledger: {error}"))
+
+    def check_space(self) -> None:
+        """Raise OSError where the disk is down to its reserve."""
+        free = self._free(self.store.root)
+        if free < self._reserve:
+            reserve = self._reserve // 1_000_000
+            raise OSError(
+                0, f"{free // 1_000_000} MB free, limits.disk_reserve_mb keeps {reserve} MB: make room"
+            )
+
+    def out_of_resources(self, described: Described, why: str) -> Answer:
+        """The answer that makes a sender keep its object and come again; one alert when it begins."""
+        if not self._refusing:
+            _log.error("objects from %s are answered 0xA700, the sender keeps them: %s", described.peer, why)
+        self._refusing = True
+        return Answer(status.OUT_OF_RESOURCES, why)
+
+    def working(self) -> None:
+        """An object was kept: tell it where the last ones were not."""
+        if self._refusing:
+            _log.warning("objects are accepted again")
+        self._refusing = False
+
+    def sweep(self) -> int:
+        """Remove files that no row speaks for: they were never acknowledged. How many they were."""
+        spoken_for = self.store.instances.paths()
+        folder = self.store.root / _FOLDER
+        removed = 0
+        for path in sorted(folder.glob("*/*.dcm")):
+            if path.relative_to(self.store.root).as_posix() not in spoken_for:
+                path.unlink()
+                removed += 1
+        return removed
+
+
+class Arrival:
+    """One object on its way into the store: a file that the node named, hashed as it comes.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+
+    def __init__(self, intake: Intake, described: Described, association_id: int) -> None:
+        self._intake = intake
+        self._described = described
+        self._association_id = association_id
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._look_at = _LOOK_AT_DISK_EVERY
+        self._failure: Answer | None = None
+        token = secrets.token_hex(16)
+        self._relative = f"{_FOLDER}/{token[:2]}/{token}.dcm"
+        self._path = intake.store.path(self._relative)
+        front = encode_front(
+            described.sop_class_uid,
+            described.sop_instance_uid,
+            described.transfer_syntax,
+            described.calling_ae,
+        )
+        self._file = os.fdopen(_create(self._path), "wb", buffering=_DISK_BUFFER)
+        self._front_size = len(front)
+        try:
+            self._file.write(front)
+        except OSError:
+            self.discard()
+            raise
+
+    def take(self, data: memoryview) -> None:
+        """The next bytes; what cannot be written is read to its end all the same, then refused."""
+        self._size = _grown(self._size, data)
+        if self._failure is not None:
+            return
+        try:
+            if self._size > self._look_at:
+                self._look_at += _LOOK_AT_DISK_EVERY
+                self._intake.check_space()
+            self._file.write(data)
+        except OSError as error:
+            self._give_up(f"the disk: {error.strerror}")
+            return
+        self._hash.update(data)
+
+    def finish(self) -> Answer:
+        """Make file, name and row durable; what to answer."""
+        if self._failure is None:
+            try:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
+                fsync_folder(self._path.parent)
+            except OSError as error:
+                self._give_up(f"the disk: {error.strerror}")
+        return self._failure or self._enter()
+
+    def discard(self) -> None:
+        """Remove the file: it was not acknowledged."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("a file that was not acknowledged stays until the next start: %s", error.strerror)
+
+    def _enter(self) -> Answer:
+        instances = self._intake.store.instances
+        uid, sha256 = self._described.sop_instance_uid, self._hash.hexdigest()
+        try:
+            if instances.known(uid, sha256):
+                self.discard()
+                return Answer(status.SUCCESS)
+            self._add(sha256)
+        except sqlite3.Error as error:
+            return self._after_ledger_failure(uid, sha256, error)
+        self._intake.working()
+        return Answer(status.SUCCESS)
+
+    def _add(self, sha256: str) -> None:
+        described, store = self._described, self._intake.store
+        row = store.instances.add(
+            sop_instance_uid=described.sop_instance_uid,
+            sop_class_uid=described.sop_class_uid,
+            transfer_syntax=described.transfer_syntax,
+            sha256=sha256,
+            size=self._front_size + self._size,
+            path=self._relative,
+            association_id=self._association_id,
+        )
+        found = store.database.rows("SELECT state FROM instance WHERE id = ?", (row,))
+        if found and found[0]["state"] == "conflicting":
+            _log.warning(
+                "%s sent SOP Instance UID %s again with other bytes: kept as conflicting, the first is used",
+                described.peer,
+                described.sop_instance_uid,
+            )
+
+    def _after_ledger_failure(self, uid: str, sha256: str, error: sqlite3.Error) -> Answer:
+        """Another association may have been faster with the same object; else nothing of it is kept."""
+        store = self._intake.store
+        try:
+            known = store.instances.known(uid, sha256)
+            mine = self._relative in store.instances.paths()
+        except sqlite3.Error:
+            # not even that can be asked: the file stays, and the sweep at the next start decides
+            return self._intake.out_of_resources(self._described, f"the ledger: {error}")
+        if not mine:
+            self.discard()
+        return (
+            Answer(status.SUCCESS)
+            if known
+            else self._intake.out_of_resources(self._described, f"the ledger: {error}")
+        )
+
+    def _give_up(self, why: str) -> None:
+        self._failure = self._intake.out_of_resources(self._described, why)
+        self.discard()
+
+
+def _grown(size: int, data: memoryview) -> int:
+    size += len(data)
+    if size > LARGEST_DATA_SET:
+        raise PeerError(f"a data set of more than {LARGEST_DATA_SET >> 30} GB")
+    return size
+
+
+def _create(path: Path) -> int:
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        fsync_folder(path.parent.parent)
+        return os.open(path, flags, 0o600)

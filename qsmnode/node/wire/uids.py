@@ -1,0 +1,70 @@
+"""The UIDs that matter on the wire, and what counts as storage."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+from pydicom.uid import UID
+from pynetdicom.service_class import ServiceClass, StorageServiceClass
+from pynetdicom.sop_class import uid_to_service_class
+
+from qsmnode import __version__
+
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+VERIFICATION = "1.2.840.10008.1.1"
+IMPLEMENTATION_CLASS = "2.25.150938672893218014706384092318907226113"  # drawn once for this program
+IMPLEMENTATION_VERSION = f"QSMNODE_{__version__}"[:16]
+
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+
+ACCEPTED_TRANSFER_SYNTAXES = MappingProxyType(
+    {
+        # the first of these that a context proposes is accepted; every other syntax is refused
+        EXPLICIT_LITTLE: "keeps the value representation of private elements",
+        IMPLICIT_LITTLE: "the default that every DICOM program can send",
+        RLE_LOSSLESS: "lossless, decoded by pydicom itself",
+        EXPLICIT_BIG: "retired, still sent by old archives",
+    }
+)
+
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_STANDARD_ROOT = "1.2.840.10008."
+_STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
+_LONGEST_UID = 64
+
+
+def is_uid(text: str) -> bool:
+    """Whether this is a UID by its characters and length (PS3.5 section 9)."""
+    return len(text) <= _LONGEST_UID and _UID.fullmatch(text) is not None
+
+
+def is_storage(sop_class_uid: str) -> bool:
+    """Whether objects of this class are accepted: every known storage class, newer ones, private ones.
+
+    A scanner forwards whole exams; some retry all of it for ever because one private context was refused.
+    """
+    if not is_uid(sop_class_uid):
+        return False
+    service = uid_to_service_class(sop_class_uid)
+    if issubclass(service, StorageServiceClass):
+        return True
+    if service is not ServiceClass:
+        return False  # a known service that is none: worklist, print, query ...
+    return sop_class_uid.startswith(_STORAGE_ROOT) or not sop_class_uid.startswith(_STANDARD_ROOT)
+
+
+def uid_name(uid: str) -> str:
+    """The standard's name of a UID with the UID itself, for people."""
+    if not is_uid(uid):
+        return printable(uid)
+    name = UID(uid).name
+    return uid if name == uid else f"{name} ({uid})"
+
+
+def printable(text: str) -> str:
+    """Text from the wire for a log: quoted, control and non-ASCII characters escaped."""
+    return ascii(text[:64])
