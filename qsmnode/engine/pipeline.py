@@ -14,6 +14,7 @@ from qsmnode.engine.box import Box
 from qsmnode.engine.field.field_map import FieldMap
 from qsmnode.engine.field.trust import trusted
 from qsmnode.engine.mask.intensity import combined, foreground
+from qsmnode.engine.offset.bipolar import align_echoes
 from qsmnode.engine.offset.unwrapped import remove_offset
 from qsmnode.engine.progress import Progress, ProgressCallback
 from qsmnode.engine.recipe import Recipe
@@ -36,6 +37,8 @@ class Working:
     signal: Mask
     given: Mask | None
     box: Box
+    readout_axis: int | None
+    bipolar: bool | None
     quality: dict[str, float] = field(default_factory=dict)
 
 
@@ -122,6 +125,8 @@ def _prepare(stack: EchoStack, mask: Any, phase_is_unwrapped: bool) -> Working:
         signal=box.crop(signal),
         given=None if given is None else box.crop(given & signal),
         box=box,
+        readout_axis=stack.readout_axis,
+        bipolar=stack.bipolar,
     )
     work.quality["input_nonfinite_voxels"] = float(np.count_nonzero(bad))
     work.quality["input_echoes"] = float(len(work.times))
@@ -139,7 +144,11 @@ def _unwrapped(work: Working, run: _Steps, phase_is_unwrapped: bool) -> tuple[Fl
             unwrapped, found = remove_offset(work.phase, work.magnitude, work.times, work.grid, work.signal)
         work.quality |= found
         return unwrapped, voxel_quality(edge_weights(wrapped(unwrapped), work.magnitude, work.times))
-    corrected, found = run("offset", work.phase, work.magnitude, work.times, work.grid, work.signal)
+    aligned, found = align_echoes(
+        work.phase, work.magnitude, work.times, work.grid, work.signal, work.readout_axis, work.bipolar
+    )
+    work.quality |= found
+    corrected, found = run("offset", aligned, work.magnitude, work.times, work.grid, work.signal)
     work.quality |= found
     run.report.enter("unwrap")
     unwrapped, voxel_trust = run("unwrap", corrected, work.magnitude, work.times, work.signal)

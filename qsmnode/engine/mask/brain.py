@@ -13,7 +13,6 @@ from qsmnode.engine.mask.morphology import dilated_mm, eroded_mm, filled, larges
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
 
-
 DEEP_MM = 11.0  # deeper than scalp, muscle of the neck or the eyes reach
 CLOSING_MM = 5.0  # over sulci and veins
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import scipy.ndimage
 
 from qsmnode.engine.coarse import Coarse, spread
+from qsmnode.engine.mask.morphology import filled
 from qsmnode.engine.types import Float, Mask
 
 BINS = 256
@@ -53,14 +54,12 @@ def foreground(magnitude: Float, voxel_mm: Sequence[float]) -> Mask:
         voxel_mm: voxel edge lengths in mm.
 
     Returns:
-        (X, Y, Z): blocks of about 2 mm whose first echo is above 0.3 of the best threshold, with the
-        voxels that are exactly 0 left out.
+        (X, Y, Z): blocks of about 2 mm whose first echo is above 0.3 of the best threshold, holes filled.
     """
     grid = Coarse.of(magnitude.shape[1:], voxel_mm, 2.0)
     first = grid.mean(magnitude[0])
-    signal = first > 0.3 * otsu(first[first > 0])
-    fine: Mask = grid.back(signal) & (magnitude[0] > 0)
-    return fine
+    # holes are kept: a signal void inside a head (calcification, flow) is no background
+    return grid.back(filled(first > 0.3 * otsu(first[first > 0])))
 
 
 def evened(image: Float, tissue: Mask, voxel_mm: Sequence[float], width_mm: float) -> Float:
