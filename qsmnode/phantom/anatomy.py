@@ -136,14 +136,14 @@ def _cerebrum(build: Build, x: float, y: float, z: float) -> float:
     floor = -22.0 + 0.10 * (y + 40.0) - z
     main = smooth_cut(main, floor, 14.0)
     temporal = ellipsoid(abs(x) - 40.0, y + 8.0, z + 22.0, 22.0, 42.0, 23.0)
-    return min(main, temporal)
+    return float(min(main, temporal))
 
 
 @compiled
 def _cerebellum(x: float, y: float, z: float) -> float:
     halves = ellipsoid(abs(x) - 18.0, y - 46.0, z + 39.0, 33.0, 29.0, 22.0)
     vermis = ellipsoid(x, y - 44.0, z + 36.0, 14.0, 26.0, 22.0)
-    return smooth_union(halves, vermis, 5.0)
+    return float(smooth_union(halves, vermis, 5.0))
 
 
 @compiled
@@ -152,7 +152,7 @@ def _stem(x: float, y: float, z: float) -> float:
     pons = ellipsoid(x, y - 3.0, z + 36.0, 17.0, 15.0, 16.0)
     medulla = capsule(x, y, z, 0.0, 10.0, -44.0, 0.0, 20.0, -76.0, 9.5, 7.0)
     cord = capsule(x, y, z, 0.0, 20.0, -76.0, 0.0, 34.0, -300.0, 6.5, 5.5)
-    return min(smooth_union(smooth_union(midbrain, pons, 6.0), medulla, 6.0), cord)
+    return float(min(smooth_union(smooth_union(midbrain, pons, 6.0), medulla, 6.0), cord))
 
 
 @compiled
@@ -171,7 +171,7 @@ def _airways(build: Build, x: float, y: float, z: float) -> float:
     air = min(air, capsule(side, y, z, 51.0, 2.0, -46.0, 90.0, 4.0, -48.0, 3.5, 4.0))
     cells = ellipsoid(side - 57.0, y - 20.0, z + 50.0, 8.0 * s, 10.0 * s, 11.0 * s)
     walls = 0.9 - sheet_distance(x, y, z, 9.0, 0.0)
-    return min(air, max(cells, walls))
+    return float(min(air, max(cells, walls)))
 
 
 @compiled
@@ -179,7 +179,7 @@ def _cortex_depth(build: Build, x: float, y: float, z: float, cerebrum: float, c
     """Distance (mm, positive inside) of a brain point from the nearest CSF, sulci and fissures included."""
     if cerebellum < cerebrum:
         folia = sheet_distance(0.5 * x, y, 1.3 * z, 13.0, build.sheet_phase) - 0.25
-        return min(-cerebellum, max(folia, -cerebellum - 9.0))
+        return float(min(-cerebellum, max(folia, -cerebellum - 9.0)))
     wx = x + 5.0 * math.sin(0.07 * y + build.warp_c) + 3.0 * math.sin(0.11 * z + build.warp_a)
     wy = y + 5.0 * math.sin(0.06 * z + build.warp_a) + 3.0 * math.sin(0.10 * x + build.warp_b)
     wz = z + 5.0 * math.sin(0.065 * x + build.warp_b) + 3.0 * math.sin(0.09 * y + build.warp_c)
@@ -189,7 +189,7 @@ def _cortex_depth(build: Build, x: float, y: float, z: float, cerebrum: float, c
     if abs(x) < 8.0:
         callosum = ellipsoid(0.0, y - 4.0, z - 2.0, 1.0, 44.0, 24.0)
         depth = min(depth, max(abs(x + 0.8 * math.sin(0.08 * y)) - 0.7, -callosum))
-    return depth
+    return float(depth)
 
 
 @compiled
@@ -199,7 +199,7 @@ def _soft_outline(build: Build, x: float, y: float, z: float, cavity: float) -> 
     face = ellipsoid(x, y + 42.0, z + 62.0, 60.0, 56.0, 62.0)
     nose = capsule(x, y, z, 0.0, -96.0, -40.0, 0.0, -108.0, -66.0, 5.0, 11.0)
     neck = max(ellipsoid(x, y - 12.0, 0.0, 60.0, 62.0, 1.0), z + 60.0)
-    return smooth_union(smooth_union(smooth_union(skin, face, 12.0), nose, 6.0), neck, 16.0)
+    return float(smooth_union(smooth_union(smooth_union(skin, face, 12.0), nose, 6.0), neck, 16.0))
 
 
 @compiled

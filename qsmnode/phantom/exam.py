@@ -154,7 +154,7 @@ def write_secondary_capture(head: SimulatedHead, folder: Path, visit: Visit) -> 
     ds = _loose_object(visit, SecondaryCaptureImageStorage, "Screenshot", 90, "OT")
     middle = head.stack.magnitude[0][:, :, head.geometry.shape[2] // 2].T
     top = float(middle.max()) or 1.0
-    grey = np.clip(middle * (255.0 / top), 0, 255).astype(np.uint8)
+    grey = np.clip(np.rint(middle * (255.0 / top)), 0, 255).astype(np.uint8)
     grey = grey[: grey.shape[0] // 2 * 2, : grey.shape[1] // 2 * 2]
     ds.ImageType = ["DERIVED", "SECONDARY"]
     ds.ConversionType = "WSD"

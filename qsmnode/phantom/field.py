@@ -1,12 +1,13 @@
 """The magnetic field of a susceptibility distribution, computed on a fine grid without wrap-around.
 
-The dipole kernel is split by a Gaussian into a short range and a long range, as in Ewald's summation. The long
-range is smooth: it is computed on coarse cells (about 2 mm) over the whole head, padded twofold, and spread
-onto the fine grid by cubic B-splines. The short range vanishes within a few widths of the Gaussian: it is
-computed on the fine grid of the field of view plus that margin, where its periodic images cannot reach the
-field of view. So sources outside a slab (neck, sinuses, air) count fully, and memory stays bounded.
+The dipole kernel is split by a Gaussian into a short range and a long range, as in Ewald's summation. The
+long range is smooth: it is computed on coarse cells (about 2 mm) over the whole head, padded twofold, and
+spread onto the fine grid by cubic B-splines. The short range vanishes within a few widths of the Gaussian:
+it is computed on the fine grid of the field of view plus that margin, where its periodic images cannot
+reach the field of view. So sources outside a slab (neck, sinuses, air) count fully, and memory stays
+bounded.
 
-The kernel is 1/3 - (k.b)^2 / |k|^2 with the Lorentz sphere (doi:10.1002/cmr.b.10083, doi:10.1002/mrm.10000).
+The kernel is 1/3 - (k.b)^2 / |k|^2 with the Lorentz sphere (doi:10.1002/cmr.b.10083).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Triple = tuple[int, int, int]
 _WIDTH_CELLS = 1.75  # the Gaussian's SD in coarse cells
 _REACH = 4.5  # the short range is over after so many SD
 _COARSE_MM = 2.0
-_COARSEST_FINE_MM = 1.5
+_COARSEST_FINE_MM = 2.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Lattice:
 
     @classmethod
     def around(cls, geometry: SliceGeometry) -> Lattice:
-        """Choose them for a reported grid: fine voxels at most half a reported voxel and at most 1.5 mm."""
+        """Choose them for a reported grid: fine voxels at most half a reported voxel and at most 2 mm."""
         factor = [max(2, math.ceil(v / _COARSEST_FINE_MM - 1e-9)) for v in geometry.voxel_mm]
         block = [max(1, round(_COARSE_MM / v)) for v in geometry.voxel_mm]
         cell = [b * v for b, v in zip(block, geometry.voxel_mm, strict=True)]

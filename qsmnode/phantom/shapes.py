@@ -53,7 +53,7 @@ def smooth_union(a: float, b: float, reach: float) -> float:
 @compiled
 def smooth_cut(a: float, b: float, reach: float) -> float:
     """Intersection whose edge is rounded over ``reach`` mm."""
-    return -smooth_union(-a, -b, reach)
+    return float(-smooth_union(-a, -b, reach))
 
 
 @compiled

@@ -41,7 +41,7 @@ def _sample(tile: Float, x: float, y: float, z: float) -> float:
     a += (tile[i, j1, k] * (1 - tz) + tile[i, j1, k1] * tz) * ty
     b = (tile[i1, j, k] * (1 - tz) + tile[i1, j, k1] * tz) * (1 - ty)
     b += (tile[i1, j1, k] * (1 - tz) + tile[i1, j1, k1] * tz) * ty
-    return a * (1 - tx) + b * tx
+    return float(a * (1 - tx) + b * tx)
 
 
 @compiled
