@@ -11,6 +11,7 @@ from qsmnode.dicom.completeness import assess
 from qsmnode.dicom.instance import Instance
 from qsmnode.ledger.instances import InstanceRow
 from qsmnode.node.assembler.verdict import Look, Routing
+from qsmnode.node.facts import routing_facts
 from qsmnode.node.router import RoutingFacts, decide
 
 Callers = Callable[[Iterable[int]], tuple[frozenset[str], bool]]
@@ -52,22 +53,6 @@ def candidates(
     yield from _ignored(grouping.ignored, by_uid, headers)
 
 
-def routing_facts(
-    acquisition: Acquisition, members: Sequence[Instance], calling_aes: frozenset[str], *, final: bool
-) -> RoutingFacts:
-    """What the router may look at."""
-    return RoutingFacts(
-        calling_aes=calling_aes,
-        echoes=len(acquisition.echo_times_s),
-        kinds=frozenset(acquisition.kinds),
-        dimensions=acquisition.dimensions,
-        field_t=acquisition.field_t,
-        voxel_mm=acquisition.voxel_mm,
-        final=final,
-        instances=tuple(member.keywords for member in members),
-    )
-
-
 def _look(
     acquisition: Acquisition,
     headers: Sequence[Instance],
@@ -77,14 +62,15 @@ def _look(
 ) -> Look:
     calling_aes, gone = callers(row.id for row in members)
     whole = assess(acquisition)
+    keywords = [header.keywords for header in headers]
     return Look(
         held=acquisition.held or "",
         ignored=acquisition.ignored or "",
         completeness=whole.state,
         missing=whole.missing,
         has_phase=bool(set(acquisition.kinds) & {"phase", "real", "imaginary"}),
-        so_far=_routing(routing_facts(acquisition, headers, calling_aes, final=False), routes),
-        finally_=_routing(routing_facts(acquisition, headers, calling_aes, final=True), routes),
+        so_far=_routing(routing_facts(acquisition, keywords, calling_aes, final=False), routes),
+        finally_=_routing(routing_facts(acquisition, keywords, calling_aes, final=True), routes),
         senders_gone=gone,
         last_arrival=max(row.received_at for row in members),
     )
@@ -92,7 +78,7 @@ def _look(
 
 def _routing(facts: RoutingFacts, routes: Sequence[Route]) -> Routing:
     decision = decide(facts, routes)
-    return Routing(decision.outcome, decision.route, decision.reason)
+    return Routing(str(decision.outcome), decision.route, decision.reason)
 
 
 def _ignored(

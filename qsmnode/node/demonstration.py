@@ -1,0 +1,166 @@
+"""The main job from its start to its end: a simulated head, sent to a running node, and what came of it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+
+from qsmnode.config import Config
+from qsmnode.engine.types import Float
+from qsmnode.errors import JobFailed, NotEligible, UsageError
+from qsmnode.ledger.store import Store
+from qsmnode.node.runtime import Node
+from qsmnode.node.sender.files import send_files
+from qsmnode.phantom.head import HeadShape, Protocol, SimulatedHead, simulate
+from qsmnode.phantom.siemens import write_classic
+from qsmnode.phantom.tissues import FIRST_NUCLEUS
+
+Progress = Callable[[float, str], None]
+SETTINGS = "qsmnode.yaml"
+_MARK = "# written by `qsmnode demo`"
+_FOLDERS = ("scanner", "archive", "store")
+_SMALLEST_NUCLEUS = 20  # voxels
+_ENDED = ("rejected", "unmatched", "ignored", "held")
+
+_SETTINGS_TEXT = """\
+{mark}: the node of the demo; `qsmnode jobs -c {name}` shows what it did
+node:
+  ae_title: QSMNODE
+  bind: 127.0.0.1
+  port: {port}
+  store: ./store
+peers:
+  scanner: {{ae_title: SIMULATOR, host: 127.0.0.1}}
+  archive: {{folder: ./archive}}
+routes:
+  - name: demo
+    match:
+      calling_ae: [SIMULATOR]
+      acquisition: {{echoes: {{min: 3}}, kinds: [magnitude, phase], dimensions: 3}}
+    recipe: default
+    products: [qsm, report]
+    send_to: [archive]
+"""
+
+
+@dataclass(frozen=True)
+class Nucleus:
+    """One row of the demo's table; both means are relative to the same mask."""
+
+    name: str
+    voxels: int
+    measured_ppb: float
+    true_ppb: float
+
+
+def prepare(out: Path, port: int) -> Path:
+    """An empty demo folder with its configuration; an earlier demo's own folders are replaced.
+
+    Raises:
+        UsageError: the folder holds something else.
+    """
+    settings = out / SETTINGS
+    if out.exists() and any(out.iterdir()):
+        if not settings.exists() or not settings.read_text("utf-8").startswith(_MARK):
+            raise UsageError(f"{out}: holds files that are not a demo's; choose another --out")
+        for name in _FOLDERS:
+            shutil.rmtree(out / name, ignore_errors=True)
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.write_text(_SETTINGS_TEXT.format(mark=_MARK, name=SETTINGS, port=port), "utf-8")
+    return settings
+
+
+def simulated(seed: int, progress: Progress) -> SimulatedHead:
+    """The demo's head: 3 T, five echoes, 1 mm."""
+    return simulate(HeadShape(seed=seed), Protocol(), progress)
+
+
+def scan(head: SimulatedHead, out: Path) -> list[Path]:
+    """The images as a Siemens scanner would write them."""
+    return write_classic(head, out / "scanner")
+
+
+def send(config: Config, port: int, files: list[Path], progress: Progress) -> None:
+    """Send them over a real association, as the scanner of the configuration would."""
+    results = send_files(
+        config.node.bind, port, config.node.ae_title, files, calling_ae="SIMULATOR", progress=progress
+    )
+    refused = [result for result in results if not result.accepted]
+    if refused:
+        raise JobFailed(f"{len(refused)} of {len(files)} images were refused: {refused[0].reason}")
+
+
+def wait(node: Node, progress: Progress, patience_s: float = 1800.0) -> None:
+    """Wait until everything that came of the study is delivered.
+
+    Raises:
+        NotEligible: the acquisition was not reconstructed; says why.
+        JobFailed: the job or a delivery ended badly, or nothing happened for too long.
+    """
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until:
+        seen = node.store.database.version
+        if _finished(node.store, progress):
+            return
+        node.store.database.wait_for_change(seen, 1.0)
+    raise JobFailed(f"nothing was delivered within {patience_s:g} s; see `qsmnode jobs`")
+
+
+def _finished(store: Store, progress: Progress) -> bool:
+    for acquisition in store.acquisitions.all():
+        if acquisition.state in _ENDED:
+            raise NotEligible(f"{acquisition.state}: {acquisition.reason}")
+    jobs = store.jobs.all()
+    for job in jobs:
+        if job.state in ("failed", "cancelled"):
+            raise JobFailed(f"job {job.id} {job.state}: {job.reason}")
+        if job.state == "running":
+            progress(0.95 * job.progress, job.step)
+    deliveries = store.deliveries.all()
+    for delivery in deliveries:
+        if delivery.state == "parked":
+            raise JobFailed(f"{delivery.kind} to {delivery.peer}: {delivery.reason}")
+    return bool(deliveries) and all(row.state == "sent" for row in deliveries)
+
+
+def delivered(out: Path) -> Mapping[str, list[Path]]:
+    """The files in the demo's archive by modality (MR, SR)."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted((out / "archive").rglob("*.dcm")):
+        modality = str(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"]).Modality)
+        found.setdefault(modality, []).append(path)
+    return found
+
+
+def series_ppb(paths: list[Path]) -> Float:
+    """(X, Y, Z), ppb: the delivered series, read as any reader would, in the engine's axes."""
+    images = [pydicom.dcmread(path) for path in paths]
+    normal = np.cross(images[0].ImageOrientationPatient[:3], images[0].ImageOrientationPatient[3:])
+    images.sort(key=lambda image: float(np.dot(normal, image.ImagePositionPatient)))
+    return np.stack([image.pixel_array.T for image in images], axis=2).astype(np.float32)
+
+
+def compared(head: SimulatedHead, chi_ppb: Float) -> list[Nucleus]:
+    """Each nucleus' mean, measured and true, both relative to the brain eroded by 2 mm."""
+    mask = head.scoring_mask()
+    truth = head.susceptibility_ppm * np.float32(1000)
+    rows = []
+    for label, name in sorted(head.label_names.items()):
+        inside = (head.labels == label) & mask
+        if label < FIRST_NUCLEUS or np.count_nonzero(inside) < _SMALLEST_NUCLEUS:
+            continue
+        rows.append(
+            Nucleus(name, int(inside.sum()), _mean(chi_ppb, inside, mask), _mean(truth, inside, mask))
+        )
+    return rows
+
+
+def _mean(values: Float, inside: npt.NDArray[np.bool_], mask: npt.NDArray[np.bool_]) -> float:
+    return float(values[inside].mean(dtype=np.float64) - values[mask].mean(dtype=np.float64))

@@ -1,0 +1,119 @@
+"""Files on disk seen as the node would see them, without a node: for `explain` and `reconstruct`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qsmnode.dicom.acquisition import Acquisition, Grouping, group
+from qsmnode.dicom.completeness import Completeness, assess
+from qsmnode.dicom.instance import Instance, read_instance
+from qsmnode.errors import NotEligible, UnreadableDicom, UsageError
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies under some paths.
+
+    Attributes:
+        paths: SOP Instance UID to file; the first file of each.
+        headers: SOP Instance UID to header.
+        unreadable: files that are no usable DICOM, with the reason.
+        grouping: the acquisitions in it, and what is ignored.
+    """
+
+    paths: Mapping[str, Path]
+    headers: Mapping[str, Instance]
+    unreadable: tuple[tuple[Path, str], ...]
+    grouping: Grouping
+
+    def members(self, acquisition: Acquisition) -> list[Instance]:
+        """The headers of an acquisition's instances."""
+        return [self.headers[uid] for uid in acquisition.sop_instance_uids]
+
+
+def look_at(paths: Iterable[Path], progress: Progress | None = None) -> Found:
+    """Read the header of every file under ``paths``, in a stable order.
+
+    Raises:
+        UsageError: a path does not exist, or there is no file at all.
+    """
+    files = _files(paths)
+    found: dict[str, Path] = {}
+    headers: dict[str, Instance] = {}
+    unreadable: list[tuple[Path, str]] = []
+    for number, path in enumerate(files):
+        try:
+            header = read_instance(path)
+        except UnreadableDicom as error:
+            unreadable.append((path, str(error)))
+            continue
+        if header.sop_instance_uid not in found:
+            found[header.sop_instance_uid] = path
+            headers[header.sop_instance_uid] = header
+        if progress is not None:
+            progress((number + 1) / len(files), "headers")
+    return Found(found, headers, tuple(unreadable), group(list(headers.values())))
+
+
+def reason_against(acquisition: Acquisition, whole: Completeness | None = None) -> str:
+    """Why an acquisition cannot be reconstructed from what is there, "" where it can.
+
+    Nothing more will arrive: without a declared count a consistent grid is enough.
+    """
+    whole = whole or assess(acquisition)
+    if acquisition.ignored:
+        return acquisition.ignored
+    if acquisition.held:
+        return acquisition.held
+    if whole.state in ("complete", "undeclared"):
+        return ""
+    word = "contradiction" if whole.state == "contradiction" else "missing"
+    return f"{word}: {'; '.join(whole.missing)}"
+
+
+def eligible(found: Found) -> Sequence[Acquisition]:
+    """The acquisitions that can be reconstructed.
+
+    Raises:
+        NotEligible: none can; the message says why for each, and for what is no source.
+    """
+    good = [acquisition for acquisition in found.grouping.acquisitions if not reason_against(acquisition)]
+    if good:
+        return good
+    lines = [f"{item.description}: {reason_against(item)}" for item in found.grouping.acquisitions]
+    lines += [
+        f"{count} images: {reason}"
+        for reason, count in _tally(reason for _, reason in found.grouping.ignored)
+    ]
+    lines += [
+        f"{count} files: {reason}" for reason, count in _tally(reason for _, reason in found.unreadable)
+    ]
+    raise NotEligible("nothing here can become a susceptibility map\n  " + "\n  ".join(lines))
+
+
+def _tally(reasons: Iterable[str]) -> list[tuple[str, int]]:
+    counts: dict[str, int] = {}
+    for reason in reasons:
+        counts[reason] = counts.get(reason, 0) + 1
+    return sorted(counts.items())
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder")
+        if path.is_dir():
+            for folder, folders, names in os.walk(path):
+                folders.sort()
+                files += [Path(folder) / name for name in sorted(names)]
+        else:
+            files.append(path)
+    if not files:
+        raise UsageError(f"{', '.join(map(str, paths))}: there is no file")
+    return files
