@@ -1,0 +1,153 @@
+"""The sender role: one courier per peer, so that a peer that is down keeps nobody waiting but itself."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from qsmnode.config import Config, FolderPeer
+from qsmnode.errors import UnreadableDicom
+from qsmnode.ledger.deliveries import DeliveryRow, ObjectRow
+from qsmnode.ledger.store import Store
+from qsmnode.node.sender import to_archive, to_folder
+from qsmnode.node.sender.decide import decide
+from qsmnode.node.sender.shortfall import Shortfall
+from qsmnode.node.supervise import Loop
+from qsmnode.node.target import target_of
+from qsmnode.node.wire.part10 import Part10, read_front
+
+_log = logging.getLogger(__name__)
+_LONGEST_WAIT_S = 60.0
+
+
+class Sender:
+    """Brings every pending delivery to its peer."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        receiving = [name for name, peer in config.peers.items() if peer.can_receive]
+        # one more for deliveries to peers that the configuration no longer knows
+        self._couriers = [Courier(config, store, name, receiving) for name in [*receiving, None]]
+
+    def start(self) -> None:
+        """Begin."""
+        for courier in self._couriers:
+            courier.loop.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """End after the object that is on its way; the rest is sent after the next start."""
+        deadline = time.monotonic() + timeout_s
+        for courier in self._couriers:
+            courier.loop.stop(0.0)
+        for courier in self._couriers:
+            courier.loop.stop(max(0.0, deadline - time.monotonic()))
+
+
+class Courier:
+    """Delivers to one peer, one delivery at a time; to ``None``: to those that nobody knows.
+
+    Args:
+        config: a loaded configuration.
+        store: where deliveries and objects are.
+        name: the peer.
+        receiving: every peer that can receive.
+    """
+
+    def __init__(self, config: Config, store: Store, name: str | None, receiving: list[str]) -> None:
+        self._config = config
+        self._store = store
+        self._name = name
+        self._receiving = receiving
+        self._others = [each for each in receiving if each != name]
+        self._down = False
+        self.loop = Loop(f"sender {name or '(unknown peers)'}", self._step, store.database.wake)
+
+    def _step(self) -> None:
+        seen = self._store.database.version
+        wait = self._until_due()
+        if wait > 0:
+            self._store.database.wait_for_change(seen, min(wait, _LONGEST_WAIT_S))
+            return
+        delivery = self._store.deliveries.claim(self._others)
+        if delivery is None:
+            return  # another courier took one of a peer that nobody knows
+        try:
+            self._book(delivery, self._attempt(delivery))
+        except BaseException:
+            # whatever it was: the row must not stay in `sending` while this process lives
+            if self._store.deliveries.get(delivery.id).state == "sending":
+                next_try_at = time.time() + self._config.delivery.first_backoff_s
+                self._store.deliveries.postpone(delivery, "an unexpected error, see the log", next_try_at)
+            raise
+
+    def _until_due(self) -> float:
+        """Seconds until a delivery of this courier is due."""
+        found = self._store.database.rows(
+            "SELECT peer, min(next_try_at) AS due FROM delivery WHERE state = 'pending' GROUP BY peer"
+        )
+        due = [float(row["due"]) for row in found if self._is_mine(row["peer"])]
+        return min(due) - time.time() if due else _LONGEST_WAIT_S
+
+    def _is_mine(self, peer: str) -> bool:
+        return peer == self._name if self._name else peer not in self._receiving
+
+    def _attempt(self, delivery: DeliveryRow) -> Shortfall | None:
+        peer = self._config.peers.get(delivery.peer)
+        if peer is None or not peer.can_receive:
+            return Shortfall(
+                f"peer {delivery.peer} cannot receive or is not in the configuration any more", permanent=True
+            )
+        objects = self._store.deliveries.unsent(delivery)
+        try:
+            files = [self._file(item) for item in objects]
+        except (UnreadableDicom, OSError) as error:
+            return Shortfall(f"an object of this node's store cannot be read: {error}", permanent=True)
+        acknowledged = self._acknowledge(delivery, objects)
+        if isinstance(peer, FolderPeer):
+            return to_folder.deliver(delivery.peer, peer.folder, files, acknowledged, self._stopping)
+        target = target_of(self._config, delivery.peer, peer)
+        return to_archive.deliver(target, files, acknowledged, self._stopping)
+
+    def _file(self, item: ObjectRow) -> Part10:
+        file = read_front(self._store.path(item.path))
+        if (file.sop_class_uid, file.sop_instance_uid) != (item.sop_class_uid, item.sop_instance_uid):
+            raise UnreadableDicom(f"{file.path.name}: it is not the object that the ledger knows")
+        return file
+
+    def _acknowledge(self, delivery: DeliveryRow, objects: list[ObjectRow]) -> Callable[[int], None]:
+        def acknowledged(index: int) -> None:
+            self._store.deliveries.acknowledged(delivery, [objects[index]])
+            self._note_up(delivery.peer)
+
+        return acknowledged
+
+    def _stopping(self) -> bool:
+        return self.loop.stopping
+
+    def _book(self, delivery: DeliveryRow, shortfall: Shortfall | None) -> None:
+        deliveries = self._store.deliveries
+        if shortfall is None or not deliveries.unsent(delivery):
+            deliveries.sent(delivery.id)
+            _log.info("delivery %d: %s is sent to %s", delivery.id, delivery.kind, delivery.peer)
+            return
+        if self.loop.stopping and not shortfall.permanent:
+            return  # still `sending`: the next start takes it up, and this was no failed try
+        tries = deliveries.get(delivery.id).tries
+        wait = decide(tries, self._config.delivery, permanent=shortfall.permanent)
+        if wait is None:
+            deliveries.park(delivery, shortfall.reason)
+            _log.error("delivery %d is parked: %s", delivery.id, shortfall.reason)
+            return
+        deliveries.postpone(delivery, shortfall.reason, time.time() + wait)
+        if shortfall.peer_is_down:
+            self._note_down(shortfall, wait)
+
+    def _note_down(self, shortfall: Shortfall, wait: float) -> None:
+        if not self._down:
+            _log.warning("%s; tried again, first in %.0f s", shortfall.reason, wait)
+        self._down = True
+
+    def _note_up(self, peer: str) -> None:
+        if self._down:
+            _log.warning("%s takes objects again", peer)
+        self._down = False

@@ -1,0 +1,236 @@
+"""Asking: an association that this node opens, C-ECHO and C-STORE on it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from qsmnode.errors import PeerError, PeerRefused, PeerUnreachable, UnreadableDicom
+from qsmnode.node.wire import acse, command
+from qsmnode.node.wire.connection import MAX_PDU, Connection, data_pdu, fragments
+from qsmnode.node.wire.part10 import Part10
+from qsmnode.node.wire.uids import uid_name
+
+MOST_CONTEXTS = 128
+_CLOSE_S = 2.0
+
+Pair = tuple[str, str]
+"""SOP class and transfer syntax, proposed and accepted together."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A peer to call, and how patient to be with it."""
+
+    name: str
+    host: str
+    port: int
+    called: str
+    calling: str
+    connect_timeout_s: float
+    response_timeout_s: float
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.called} at {self.host}:{self.port})"
+
+
+class Association:
+    """An open association, to be used in a ``with`` block: released at its end, aborted on an error.
+
+    Args:
+        target: whom to call.
+        pairs: at most 128 pairs of SOP class and transfer syntax; each becomes a presentation context.
+
+    Raises:
+        PeerUnreachable: no connection, or no answer in time.
+        PeerRefused: the peer wants no association.
+    """
+
+    def __init__(self, target: Target, pairs: Sequence[Pair]) -> None:
+        self.target = target
+        self._message_id = 0
+        self.implementation = ""
+        self._accepted: dict[Pair, int] = {}
+        self._refused: dict[Pair, str] = {}
+        self._connection = _connect(target)
+        try:
+            with self._named("opening the association"):
+                self._negotiate(dict(zip(range(1, 2 * MOST_CONTEXTS, 2), pairs, strict=False)))
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> Association:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None or issubclass(kind, GeneratorExit):
+                self._release()
+            else:
+                self._connection.abort()
+        finally:
+            self._connection.close()
+
+    def refusal(self, pair: Pair) -> str | None:
+        """Why the peer takes no such objects, None where it does."""
+        return None if pair in self._accepted else self._refused.get(pair, "not answered")
+
+    def echo(self, pair: Pair) -> int:
+        """C-ECHO in the context of ``pair``; the status.
+
+        Raises:
+            PeerUnreachable: the association ended, or no answer came in time.
+            PeerError: the answer breaks the protocol.
+        """
+        with self._named("C-ECHO"):
+            request = self._request(command.C_ECHO_RQ, pair[0], command.NO_DATA_SET)
+            self._connection.send_command(self._accepted[pair], command.encode(request), self._patience)
+            return command.number(self._response(), command.STATUS)
+
+    def store(self, file: Part10) -> tuple[int, str]:
+        """C-STORE of a file's data set, byte for byte; status and the peer's comment.
+
+        Raises:
+            PeerUnreachable: the association ended, or no answer came in time.
+            PeerError: the answer breaks the protocol.
+            UnreadableDicom: the file cannot be read to its end; nothing more can be sent here then.
+        """
+        context = self._accepted[file.sop_class_uid, file.transfer_syntax]
+        with self._named(f"sending {file.sop_instance_uid}"):
+            request = self._request(command.C_STORE_RQ, file.sop_class_uid, command.WITH_DATA_SET)
+            request[command.PRIORITY] = command.MEDIUM_PRIORITY
+            request[command.AFFECTED_SOP_INSTANCE] = file.sop_instance_uid
+            self._connection.send_command(context, command.encode(request), self._patience)
+            self._send_data_set(context, file)
+            answer = self._response()
+            return command.number(answer, command.STATUS), command.text(answer, command.ERROR_COMMENT)
+
+    @property
+    def _patience(self) -> float:
+        return self.target.response_timeout_s
+
+    @contextlib.contextmanager
+    def _named(self, doing: str) -> Iterator[None]:
+        """Errors from the wire say whom and what they are about."""
+        try:
+            yield
+        except PeerUnreachable as error:
+            raise PeerUnreachable(f"{self.target}: {doing}: {error}") from error
+        except PeerRefused:
+            raise
+        except PeerError as error:
+            raise PeerError(f"{self.target}: {doing}: {error}") from error
+
+    def _negotiate(self, pairs: dict[int, Pair]) -> None:
+        proposal = acse.Proposal(
+            called=self.target.called,
+            calling=self.target.calling,
+            contexts=tuple(acse.ContextProposal(i, each[0], (each[1],)) for i, each in pairs.items()),
+            max_pdu=MAX_PDU,
+        )
+        limit = self.target.connect_timeout_s
+        self._connection.send(acse.encode_proposal(proposal), limit)
+        kind, payload = self._connection.read_pdu(limit, limit)
+        if kind == acse.ASSOCIATE_RJ:
+            rejection = acse.decode_rejection(bytes(payload))
+            raise PeerRefused(
+                f"{self.target}: refuses the association: {rejection}; does it list {self.target.calling}"
+                f" with this host's address, and is it called {self.target.called}?",
+                permanent=rejection.permanent,
+            )
+        if kind == acse.ABORT:
+            raise PeerUnreachable("aborted by the peer")
+        if kind != acse.ASSOCIATE_AC:
+            raise PeerError("the answer to the association request is none")
+        acceptance = acse.decode_acceptance(bytes(payload))
+        self.implementation = acceptance.implementation
+        self._connection.peer_max_pdu = acceptance.max_pdu
+        for answer in acceptance.answers:
+            pair = pairs.get(answer.id)
+            if pair is None:
+                continue
+            if answer.result == acse.ACCEPTED and answer.transfer_syntax == pair[1]:
+                self._accepted[pair] = answer.id
+            else:
+                self._refused[pair] = acse.CONTEXT_RESULTS[min(answer.result, 4)]
+
+    def _request(self, kind: int, sop_class: str, data_set: int) -> dict[int, command.Value]:
+        self._message_id = self._message_id % 65535 + 1
+        return {
+            command.AFFECTED_SOP_CLASS: sop_class,
+            command.COMMAND_FIELD: kind,
+            command.MESSAGE_ID: self._message_id,
+            command.DATA_SET_TYPE: data_set,
+        }
+
+    def _send_data_set(self, context: int, file: Part10) -> None:
+        size, left = self._connection.fragment_size, file.size
+        try:
+            with file.path.open("rb", buffering=0) as source:
+                source.seek(file.offset)
+                while left:
+                    chunk = source.read(min(size, left))
+                    if not chunk:
+                        raise UnreadableDicom(f"{file.path.name}: it became shorter while it was sent")
+                    left -= len(chunk)
+                    self._connection.send(
+                        data_pdu(context, chunk, command=False, last=not left), self._patience
+                    )
+        except OSError as error:
+            raise UnreadableDicom(f"{file.path.name}: cannot be read ({error.strerror})") from error
+
+    def _response(self) -> command.Command:
+        received = bytearray()
+        while True:
+            kind, payload = self._connection.read_pdu(self._patience, self._patience)
+            if kind == acse.ABORT:
+                raise PeerUnreachable("aborted by the peer")
+            if kind == acse.RELEASE_RQ:
+                raise PeerUnreachable("released by the peer before it answered")
+            if kind != acse.DATA:
+                raise PeerError("an answer that is none")
+            for _context, is_command, last, data in fragments(payload):
+                if not is_command:
+                    raise PeerError("an answer with a data set")
+                received += data
+                if last:
+                    answer = command.decode(bytes(received))
+                    if command.number(answer, command.MESSAGE_ID_ANSWERED) != self._message_id:
+                        raise PeerError("an answer to another request")
+                    return answer
+
+    def _release(self) -> None:
+        """Part in peace; a peer that doesn't answer to that has lost nothing."""
+        with contextlib.suppress(PeerError):
+            self._connection.send(acse.pdu(acse.RELEASE_RQ, bytes(4)), _CLOSE_S)
+            self._connection.read_pdu(_CLOSE_S, _CLOSE_S)
+
+
+def pair_name(pair: Pair) -> str:
+    """A pair for people."""
+    return f"{uid_name(pair[0])} in {uid_name(pair[1])}"
+
+
+def _connect(target: Target) -> Connection:
+    try:
+        link = socket.create_connection((target.host, target.port), timeout=target.connect_timeout_s)
+    except socket.gaierror as error:
+        raise PeerUnreachable(f"{target}: its host name is unknown here ({error.strerror})") from error
+    except TimeoutError as error:
+        raise PeerUnreachable(
+            f"{target}: no connection within {target.connect_timeout_s:g} s; is it on, is a firewall between?"
+        ) from error
+    except OSError as error:
+        raise PeerUnreachable(
+            f"{target}: no connection ({error.strerror}); does it listen on that port?"
+        ) from error
+    return Connection(link)
