@@ -83,7 +83,9 @@ class Document:
         return self.values.get(path, Place(self.file))
 
     def key_place(self, path: KeyPath) -> Place:
-        """Where the key stands, or else the value (of a list item, or an ancestor)."""
+        """Where the key stands (of a list item: the item), or else that of its nearest ancestor."""
+        while path and path not in self.keys and path not in self.values:
+            path = path[:-1]
         return self.keys.get(path) or self.value_place(path)
 
     def is_secret(self, path: KeyPath) -> bool:

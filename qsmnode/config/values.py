@@ -78,6 +78,10 @@ class Settings(BaseModel):
         """Mask the field in every later ``repr`` and ``str`` of this object."""
         self._secret_fields = self._secret_fields | {field_name}
 
+    def hides(self, field_name: str) -> bool:
+        """Whether the field holds a secret, which no message may show."""
+        return field_name in self._secret_fields
+
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
             yield name, SecretText() if name in self._secret_fields else value

@@ -55,12 +55,12 @@ _RELATIONS = {
     (Outcome.NO_MATCH, False): "does not match",
     (Outcome.NO_MATCH, True): "does not match",
     (Outcome.CANNOT_TELL, False): "differs between images: only some of them match",
-    (Outcome.CANNOT_TELL, True): "does not match so far, and more may come:",
+    (Outcome.CANNOT_TELL, True): "does not decide it so far, and more may come:",
 }
 
 
 def conjunction(outcomes: Iterable[Outcome]) -> Outcome:
-    """No match if any is, else cannot tell if any is, else match (of nothing: match): Kleene's strong logic."""
+    """No match if any is, else cannot tell if any is, else match (of nothing: match), by Kleene."""
     found = set(outcomes)
     for outcome in (Outcome.NO_MATCH, Outcome.CANNOT_TELL):
         if outcome in found:
@@ -156,7 +156,9 @@ def _examine(facts: RoutingFacts, route: Route) -> RouteFinding:
         found.append(_calling_ae(facts, match.calling_ae))
     if match.acquisition is not None:
         found += _acquisition(facts, match.acquisition)
-    found += [_keyword(facts, keyword, condition) for keyword, condition in match.keywords.items()]
+    for keyword, condition in match.keywords.items():
+        wanted = "a secret value" if match.hides("keywords") else _worded(condition)
+        found.append(_keyword(facts, keyword, condition, wanted))
     outcome = conjunction(each.outcome for each in found)
     return RouteFinding(route.name, outcome, tuple(found))
 
@@ -246,15 +248,16 @@ def _interval(wanted: Range) -> str:
     return " and ".join(ends)
 
 
-def _keyword(facts: RoutingFacts, keyword: str, condition: Condition) -> Finding:
+def _keyword(facts: RoutingFacts, keyword: str, condition: Condition, wanted: str) -> Finding:
     elements = _distinct(each.get(keyword, ()) for each in facts.instances)
     if not elements:
         reason = "no image has a value" if facts.final else "no image that has arrived has a value"
         return Finding(keyword, Outcome.NO_MATCH, reason)
     outcome = _evaluate(condition, elements, facts.final)
-    relation = _RELATIONS[outcome, isinstance(condition, AnyCondition)]
+    inner = condition.not_ if isinstance(condition, NotCondition) else condition
+    relation = _RELATIONS[outcome, isinstance(inner, AnyCondition)]
     hint = _case_hint(condition, elements) if outcome is Outcome.NO_MATCH else ""
-    return Finding(keyword, outcome, f"{_shown(keyword, elements)} {relation} {_worded(condition)}{hint}")
+    return Finding(keyword, outcome, f"{_shown(keyword, elements)} {relation} {wanted}{hint}")
 
 
 def _distinct(elements: Iterable[Element]) -> tuple[Element, ...]:
