@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from qsmnode.config.document import Document, KeyPath
 from qsmnode.config.overrides import apply_overrides
-from qsmnode.config.peer_checks import check_peers
+from qsmnode.config.peer_checks import check_folders, check_peers
 from qsmnode.config.placeholders import fill_placeholders
 from qsmnode.config.reader import MAX_BYTES, read_yaml
 from qsmnode.config.route_checks import check_routes
@@ -80,6 +80,8 @@ def load_text(
     fill_placeholders(document, base_folder, environ)
     config = _validate(document, base_folder)
     check_peers(document)
+    if config is not None:
+        check_folders(document, config)
     check_routes(document, recipes, products)
     if config is None or document.problems:
         raise ConfigError(sorted(set(document.problems)))

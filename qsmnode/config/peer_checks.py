@@ -7,6 +7,8 @@ import re
 from typing import Any
 
 from qsmnode.config.document import Document, KeyPath
+from qsmnode.config.peers import FolderPeer
+from qsmnode.config.site import Config
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 DEFAULT_PORT = 11112
@@ -30,6 +32,18 @@ def check_peers(document: Document) -> None:
         seen.setdefault(identity, name)
         if _is_this_node(document, peer):
             document.blame(path, "is this node itself: results would come back for ever", key=True)
+
+
+def check_folders(document: Document, config: Config) -> None:
+    """A folder peer apart from the store: whatever cleans one up must not touch the other."""
+    store = config.node.store.resolve()
+    for name, peer in config.peers.items():
+        if isinstance(peer, FolderPeer):
+            folder = peer.folder.resolve()
+            if folder.is_relative_to(store) or store.is_relative_to(folder):
+                document.blame(
+                    ("peers", name, "folder"), "overlaps node.store: choose a folder apart from it"
+                )
 
 
 def _is_this_node(document: Document, peer: dict[str, Any]) -> bool:

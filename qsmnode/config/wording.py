@@ -28,6 +28,7 @@ _EXPECTED: Mapping[str, str] = {
     "model_type": "expected a mapping",
     "too_short": "expected at least one entry",
 }
+_MOST_NAMED = 12
 _WITH_BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than": lambda bounds: f"expected more than {bounds['gt']:g}",
     "greater_than_equal": lambda bounds: f"expected at least {bounds['ge']:g}",
@@ -59,7 +60,8 @@ def unknown_name(noun: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     if near:
         return f"unknown {noun}; did you mean {folded[near[0]]!r}?"
-    return f"unknown {noun}; known here: {', '.join(candidates) or 'none'}"
+    more = ", ..." if len(candidates) > _MOST_NAMED else ""
+    return f"unknown {noun}; known here: {', '.join(candidates[:_MOST_NAMED]) or 'none'}{more}"
 
 
 def _message(document: Document, path: KeyPath, details: ErrorDetails) -> str:

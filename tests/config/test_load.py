@@ -100,6 +100,8 @@ routes:
         ("port: 11113", 'ae_title: "A\\\\B"', "node.ae_title: an AE title holds ASCII letters"),
         ("port: 11113", "ae_title: ' A'", "node.ae_title: spaces around"),
         ("port: 11113", "ae_title: ''", "node.ae_title: an AE title has 1 to 16 characters"),
+        ("./out", "qsmnode-data/out", "4:17: peers.out.folder: overlaps node.store"),
+        ("./out", ".", "4:17: peers.out.folder: overlaps node.store"),
         ("mr1:", "'m r':", "3:3: peers.m r: a peer's name has"),
         ("{folder: ./out}", "{folder: ./out, port: 1}", "peers.out.port: unknown key; known here: folder"),
         ("  out:", "  mr2: {ae_title: B, host: h, may_send: false}\n  out:", "peers.mr2: may not send"),
