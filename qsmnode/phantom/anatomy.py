@@ -16,7 +16,15 @@ import numpy.typing as npt
 from qsmnode.engine.compiled import compiled
 from qsmnode.engine.types import Float
 from qsmnode.errors import EngineInputError
-from qsmnode.phantom.shapes import capsule, coverage, ellipsoid, sheet_distance, smooth_cut, smooth_union
+from qsmnode.phantom.shapes import (
+    capsule,
+    coverage,
+    ellipsoid,
+    sheet_distance,
+    smooth_cut,
+    smooth_union,
+    wave,
+)
 from qsmnode.phantom.tissues import AIR, BONE, CSF, EYE, GREY, SOFT, WHITE
 
 Labels = npt.NDArray[np.uint8]
@@ -54,7 +62,7 @@ class HeadShape:
 
 
 class Build(NamedTuple):
-    """The numbers that shape one head, in mm and rad; a tuple so that compiled code can read it."""
+    """The numbers that shape one head, in mm; the warp's phases in turns. Compiled code can read a tuple."""
 
     brain_x: float
     brain_y: float
@@ -98,9 +106,9 @@ def build_of(head: HeadShape) -> Build:
         sheet_depth=rng.uniform(15.0, 20.0),
         cortex=rng.uniform(2.4, 2.9),
         warp=rng.uniform(1.2, 1.8),
-        warp_a=rng.uniform(0, 2 * math.pi),
-        warp_b=rng.uniform(0, 2 * math.pi),
-        warp_c=rng.uniform(0, 2 * math.pi),
+        warp_a=rng.uniform(0, 1),
+        warp_b=rng.uniform(0, 1),
+        warp_c=rng.uniform(0, 1),
     )
 
 
@@ -117,16 +125,10 @@ def pose_of(head: HeadShape) -> Pose:
 @compiled
 def warped(build: Build, x: float, y: float, z: float) -> tuple[float, float, float]:
     """A smooth displacement of 1-2 mm that makes every surface irregular."""
-    a = build.warp
-    wx = a * math.sin(0.09 * y + 0.05 * z + build.warp_a) + 0.6 * a * math.sin(
-        0.15 * z - 0.04 * y + build.warp_b
-    )
-    wy = a * math.sin(0.08 * z + 0.06 * x + build.warp_b) + 0.6 * a * math.sin(
-        0.14 * x - 0.05 * z + build.warp_c
-    )
-    wz = a * math.sin(0.10 * x + 0.05 * y + build.warp_c) + 0.6 * a * math.sin(
-        0.13 * y - 0.06 * x + build.warp_a
-    )
+    a, p, q, r = build.warp, build.warp_a, build.warp_b, build.warp_c
+    wx = a * wave(0.0143 * y + 0.0080 * z + p) + 0.6 * a * wave(0.0239 * z - 0.0064 * y + q)
+    wy = a * wave(0.0127 * z + 0.0095 * x + q) + 0.6 * a * wave(0.0223 * x - 0.0080 * z + r)
+    wz = a * wave(0.0159 * x + 0.0080 * y + r) + 0.6 * a * wave(0.0207 * y - 0.0095 * x + p)
     return x + wx, y + wy, z + wz
 
 
@@ -156,12 +158,13 @@ def _stem(x: float, y: float, z: float) -> float:
 
 
 @compiled
-def _airways(build: Build, x: float, y: float, z: float) -> float:
+def _airways(build: Build, x: float, y: float, z: float, outline: float) -> float:
     """Frontal, maxillary, sphenoid and ethmoid sinus, nose, throat, ear canals, mastoid cells, trachea."""
     s = build.sinus
     side = abs(x)
     front = -build.brain_y
     air = ellipsoid(side - 9.0, y - (front - 7.5), z + 11.0, 9.0 * s, 5.0 * s, 12.0 * s)
+    air = max(air, outline + 5.0)
     air = min(air, ellipsoid(x, y + 36.0, z + 36.0, 11.0 * s, 11.0 * s, 8.0 * s))
     air = min(air, ellipsoid(side - 7.0, y + 62.0, z + 37.0, 6.0, 16.0, 8.0))
     air = min(air, ellipsoid(side - 23.0, y + 66.0, z + 66.0, 11.0 * s, 14.0 * s, 13.0 * s))
@@ -180,15 +183,16 @@ def _cortex_depth(build: Build, x: float, y: float, z: float, cerebrum: float, c
     if cerebellum < cerebrum:
         folia = sheet_distance(0.5 * x, y, 1.3 * z, 13.0, build.sheet_phase) - 0.25
         return float(min(-cerebellum, max(folia, -cerebellum - 9.0)))
-    wx = x + 5.0 * math.sin(0.07 * y + build.warp_c) + 3.0 * math.sin(0.11 * z + build.warp_a)
-    wy = y + 5.0 * math.sin(0.06 * z + build.warp_a) + 3.0 * math.sin(0.10 * x + build.warp_b)
-    wz = z + 5.0 * math.sin(0.065 * x + build.warp_b) + 3.0 * math.sin(0.09 * y + build.warp_c)
+    p, q, r = build.warp_a, build.warp_b, build.warp_c
+    wx = x + 5.0 * wave(0.0111 * y + r) + 3.0 * wave(0.0175 * z + p)
+    wy = y + 5.0 * wave(0.0095 * z + p) + 3.0 * wave(0.0159 * x + q)
+    wz = z + 5.0 * wave(0.0103 * x + q) + 3.0 * wave(0.0143 * y + r)
     sulcus = sheet_distance(wx, wy, wz, build.sheet_wavelength, build.sheet_phase) - 0.6
-    reach = build.sheet_depth + 4.0 * math.sin(0.05 * (x + y) + build.sheet_phase)
+    reach = build.sheet_depth + 4.0 * wave(0.008 * (x + y) + build.warp_a)
     depth = min(-cerebrum, max(sulcus, -cerebrum - reach))
     if abs(x) < 8.0:
         callosum = ellipsoid(0.0, y - 4.0, z - 2.0, 1.0, 44.0, 24.0)
-        depth = min(depth, max(abs(x + 0.8 * math.sin(0.08 * y)) - 0.7, -callosum))
+        depth = min(depth, max(abs(x + 0.8 * wave(0.0127 * y)) - 0.7, -callosum))
     return float(depth)
 
 
@@ -241,9 +245,18 @@ def fill_anatomy(
 
 
 @compiled
-def _over(value: npt.NDArray[np.float64], row: Float, amount: float) -> None:
-    for n in range(3):
-        value[n] += amount * (row[n] - value[n])
+def _over(value: npt.NDArray[np.float64], table: Float, label: int, amount: float) -> None:
+    if amount > 0.0:
+        for n in range(3):
+            value[n] += amount * (table[label, n] - value[n])
+
+
+@compiled
+def _surely_outside(x: float, y: float, z: float) -> bool:
+    """Whether a point is in the air whatever the head's shape: cheap, for the corners of the grid."""
+    if abs(x) > 92.0 or y < -126.0 or y > 106.0 or z > 88.0:
+        return True
+    return z > -20.0 and (x / 90.0) ** 2 + (y / 112.0) ** 2 + ((z + 20.0) / 110.0) ** 2 > 1.0
 
 
 @compiled
@@ -252,23 +265,22 @@ def _blend(
 ) -> tuple[int, int]:
     for n in range(3):
         value[n] = table[AIR, n]
-    if abs(x) > 92.0 or y < -126.0 or y > 106.0 or z > 88.0:
+    if _surely_outside(x, y, z):
         return AIR, 0
     x, y, z = warped(build, x, y, z)
     cerebrum = _cerebrum(build, x, y, z)
     cerebellum = _cerebellum(x, y, z)
     stem = _stem(x, y, z)
-    cavity = smooth_union(smooth_union(cerebrum, cerebellum, 25.0), max(stem, -z - 74.0), 14.0)
-    outline = _soft_outline(build, x, y, z, cavity)
-    if outline > edge:
-        return AIR, 0
     hull = min(cerebrum, cerebellum, stem)
-    label = AIR
+    label = CSF
     if hull > -edge:
+        cavity = smooth_union(smooth_union(cerebrum, cerebellum, 25.0), max(stem, -z - 74.0), 14.0)
+        outline = _soft_outline(build, x, y, z, cavity)
+        if outline > edge:
+            return AIR, 0
         label = _cover_shell(x, y, z, edge, build, table, value, outline, cavity)
     else:
-        _over(value, table[CSF], 1.0)
-        label = CSF
+        _over(value, table, CSF, 1.0)
     if hull < edge:
         label = _cover_brain(x, y, z, edge, build, table, value, label, (cerebrum, cerebellum, stem))
     return label, int(hull < 0.0 and z > BRAIN_FLOOR_MM)
@@ -289,28 +301,28 @@ def _cover_shell(
     """Soft tissue, bone, eyes, airways and the CSF around the brain, from outside in."""
     label = AIR
     amount = coverage(outline, edge)
-    _over(value, table[SOFT], amount)
+    _over(value, table, SOFT, amount)
     if amount > 0.5:
         label = SOFT
-    airways = _airways(build, x, y, z)
+    airways = _airways(build, x, y, z, outline)
     spine = max(ellipsoid(x, y - 26.0 - 0.06 * (-76.0 - z), 0.0, 15.0, 13.0, 1.0), z + 66.0)
     jaw = max(abs(ellipsoid(x, y + 44.0, z + 84.0, 44.0, 44.0, 60.0)) - 3.0, z + 92.0, y + 40.0)
     bone = min(cavity - 2.0 - build.skull, spine, jaw, airways - 1.5)
     amount = coverage(max(bone, outline + 2.5), edge)
-    _over(value, table[BONE], amount)
+    _over(value, table, BONE, amount)
     if amount > 0.5:
         label = BONE
     amount = coverage(ellipsoid(abs(x) - 31.0, y + 78.0, z + 30.0, 12.0, 12.0, 12.0), edge)
-    _over(value, table[EYE], amount)
+    _over(value, table, EYE, amount)
     if amount > 0.5:
         label = EYE
     amount = coverage(airways, edge)
-    _over(value, table[AIR], amount)
+    _over(value, table, AIR, amount)
     if amount > 0.5:
         label = AIR
     canal = capsule(x, y, z, 0.0, 20.0, -70.0, 0.0, 34.0, -300.0, 9.5, 8.5)
     amount = coverage(min(cavity - 2.0, canal), edge)
-    _over(value, table[CSF], amount)
+    _over(value, table, CSF, amount)
     return CSF if amount > 0.5 else label
 
 
@@ -336,11 +348,11 @@ def _cover_brain(
         if -stem > depth and stem < -2.0:
             depth, cortex = -stem, 0.0
     amount = coverage(-depth, edge)
-    _over(value, table[GREY if cortex > 0.0 else WHITE], amount)
+    _over(value, table, GREY if cortex > 0.0 else WHITE, amount)
     if amount > 0.5:
         label = GREY if cortex > 0.0 else WHITE
     amount = coverage(cortex - depth, edge)
     if cortex > 0.0 and amount > 0.0:
-        _over(value, table[WHITE], amount)
+        _over(value, table, WHITE, amount)
         label = WHITE if amount > 0.5 else label
     return label

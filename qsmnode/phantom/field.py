@@ -162,6 +162,33 @@ def _times_near_kernel(
                 spectrum[i, j, k] *= np.float32(value)
 
 
+@compiled
+def _times_far_kernel(
+    first: int,
+    last: int,
+    spectrum: npt.NDArray[np.complex64],
+    kx: Float,
+    ky: Float,
+    kz: Float,
+    b: Float,
+    width: float,
+    sharpen_x: Float,
+    sharpen_y: Float,
+    sharpen_z: Float,
+) -> None:
+    decay = -2.0 * math.pi * math.pi * width * width
+    for i in range(first, last):
+        for j in range(ky.size):
+            for k in range(kz.size):
+                k2 = kx[i] * kx[i] + ky[j] * ky[j] + kz[k] * kz[k]
+                value = 0.0
+                if k2 > 0.0 and decay * k2 > -50.0:
+                    along = kx[i] * b[0] + ky[j] * b[1] + kz[k] * b[2]
+                    value = (1.0 / 3.0 - along * along / k2) * math.exp(decay * k2)
+                    value *= sharpen_x[i] * sharpen_y[j] * sharpen_z[k]
+                spectrum[i, j, k] *= np.float32(value)
+
+
 def near_field(chi_fine: Float, lattice: Lattice) -> Float:
     """Short-range part of the field (ppm) on the fine grid."""
     spectrum = fourier.rfftn(chi_fine)
@@ -179,18 +206,12 @@ def far_coefficients(chi_cells: Float, lattice: Lattice) -> Float:
     padded[:x, :y, :z] = chi_cells
     spectrum = fourier.rfftn(padded)
     k = _frequencies(shape, lattice.cell_mm)
-    bx, by, bz = lattice.geometry.grid().b0_direction
-    k2 = (k[0] ** 2)[:, None, None] + (k[1] ** 2)[None, :, None] + (k[2] ** 2)[None, None, :]
-    along = (k[0] * bx)[:, None, None] + (k[1] * by)[None, :, None] + (k[2] * bz)[None, None, :]
-    k2[0, 0, 0] = 1.0
-    kernel = (1.0 / 3.0 - along**2 / k2) * np.exp(-2.0 * (math.pi * lattice.width_mm) ** 2 * k2)
-    kernel[0, 0, 0] = 0.0
-    for axis in range(3):
-        # undo the averaging over a cell, and turn samples into B-spline coefficients
-        turns = k[axis] * lattice.cell_mm[axis]
-        correction = 1.0 / (np.sinc(turns) * (2.0 + np.cos(2.0 * math.pi * turns)) / 3.0)
-        kernel *= np.expand_dims(correction.astype(np.float32), tuple(n for n in range(3) if n != axis))
-    return np.ascontiguousarray(fourier.irfftn(spectrum * kernel, shape)[:x, :y, :z])
+    b = np.array(lattice.geometry.grid().b0_direction, np.float32)
+    # undo the averaging over a cell, and turn samples into B-spline coefficients
+    turns = [n * size for n, size in zip(k, lattice.cell_mm, strict=True)]
+    sharpen = [3.0 / (np.sinc(t) * (2.0 + np.cos(2.0 * math.pi * t))) for t in turns]
+    in_slabs(_times_far_kernel, shape[0], spectrum, *k, b, lattice.width_mm, *sharpen)
+    return np.ascontiguousarray(fourier.irfftn(spectrum, shape)[:x, :y, :z])
 
 
 @compiled

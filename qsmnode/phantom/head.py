@@ -96,7 +96,8 @@ def simulate(head: HeadShape, protocol: Protocol, progress: Progress | None = No
         progress: called with a fraction 0..1 and the name of the step.
 
     Returns:
-        stack and truth; the same arguments give the same bytes.
+        stack and truth; the same arguments give the same bytes. Needs about 32 bytes per fine voxel, margin
+        included: 2.2 GB for 160 x 192 x 160 at 1 mm, eight times that for the same view at 0.5 mm.
 
     Raises:
         EngineInputError: the field of view holds no brain.

@@ -63,12 +63,21 @@ def coverage(distance: float, edge_mm: float) -> float:
 
 
 @compiled
+def wave(turns: float) -> float:
+    """A sine of ``turns`` within 0.1 %, several times faster: shapes need no better one."""
+    u = 2.0 * (turns - math.floor(turns + 0.5))
+    y = 4.0 * u * (1.0 - abs(u))
+    return float(y + 0.225 * y * (abs(y) - 1.0))
+
+
+@compiled
 def sheet_distance(x: float, y: float, z: float, wavelength: float, phase: float) -> float:
     """Distance (mm, unsigned, first order) to a gyroid's folded sheets, half a wavelength apart."""
     k = 2.0 * math.pi / wavelength
-    sx, cx = math.sin(k * x + phase), math.cos(k * x + phase)
-    sy, cy = math.sin(k * y), math.cos(k * y)
-    sz, cz = math.sin(k * z - phase), math.cos(k * z - phase)
+    u, v, w, shift = x / wavelength, y / wavelength, z / wavelength, phase / (2.0 * math.pi)
+    sx, cx = wave(u + shift), wave(u + shift + 0.25)
+    sy, cy = wave(v), wave(v + 0.25)
+    sz, cz = wave(w - shift), wave(w - shift + 0.25)
     level = sx * cy + sy * cz + sz * cx
     gx, gy, gz = cx * cy - sz * sx, cy * cz - sx * sy, cz * cx - sy * sz
-    return abs(level) / (k * math.sqrt(gx * gx + gy * gy + gz * gz + 0.05))
+    return float(abs(level) / (k * math.sqrt(gx * gx + gy * gy + gz * gz + 0.05)))

@@ -75,6 +75,12 @@ def coils(protocol: Protocol, mask: Mask, affine: npt.NDArray[np.float64], rng: 
 
 
 @compiled
+def _position(affine: npt.NDArray[np.float64], i: float, j: float, k: float, out: Coefficients) -> None:
+    for n in range(3):
+        out[n] = affine[n, 0] * i + affine[n, 1] * j + affine[n, 2] * k + affine[n, 3]
+
+
+@compiled
 def _signal(
     first: int,
     last: int,
@@ -93,15 +99,13 @@ def _signal(
     out: Complex,
 ) -> None:
     echoes, nx, ny, nz = out.shape
-    real, imaginary, terms = np.empty(echoes), np.empty(echoes), np.empty(9)
+    real, imaginary, terms, at = np.empty(echoes), np.empty(echoes), np.empty(9), np.empty(3)
     scale = 1000.0 / (factor[0] * factor[1] * factor[2])
-    step_x, step_y, step_z = affine[:, 0] / factor[0], affine[:, 1] / factor[1], affine[:, 2] / factor[2]
     for i in range(first, last):
         for j in range(ny):
             for k in range(nz):
                 real[:] = 0.0
                 imaginary[:] = 0.0
-                at = affine[:, 0] * i + affine[:, 1] * j + affine[:, 2] * k + affine[:, 3]
                 any_signal = False
                 for p in range(factor[0]):
                     for q in range(factor[1]):
@@ -113,17 +117,14 @@ def _signal(
                             if m <= 0.0:
                                 continue
                             any_signal = True
-                            dx, dy, dz = (
-                                p - (factor[0] - 1) / 2,
-                                q - (factor[1] - 1) / 2,
-                                r - (factor[2] - 1) / 2,
+                            _position(
+                                affine,
+                                i + (p + 0.5) / factor[0] - 0.5,
+                                j + (q + 0.5) / factor[1] - 0.5,
+                                k + (r + 0.5) / factor[2] - 0.5,
+                                at,
                             )
-                            harmonics(
-                                at[0] + step_x[0] * dx + step_y[0] * dy + step_z[0] * dz,
-                                at[1] + step_x[1] * dx + step_y[1] * dy + step_z[1] * dz,
-                                at[2] + step_x[2] * dx + step_y[2] * dy + step_z[2] * dz,
-                                terms,
-                            )
+                            harmonics(at[0], at[1], at[2], terms)
                             ppm = field_ppm[a, b, c] - _dot(terms, shim_ppm)
                             turn = 2.0 * math.pi * mhz * ppm
                             for e in range(echoes):
@@ -133,6 +134,7 @@ def _signal(
                 if not any_signal:
                     out[:, i, j, k] = 0.0
                     continue
+                _position(affine, i, j, k, at)
                 harmonics(at[0], at[1], at[2], terms)
                 height = scale * max(0.1, _dot(terms, receive))
                 common = _dot(terms, phase)
