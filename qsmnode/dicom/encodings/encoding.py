@@ -1,0 +1,166 @@
+"""What every vendor's encoding answers, and the rules that hold for all of them.
+
+Phase becomes radians in this order: the unit of the real-world value mapping, then RescaleType, then the
+vendor's own rule. The data's smallest and largest values never scale anything: they say how far the phase of
+one patient went, not what a turn is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydicom import Dataset
+
+from qsmnode.dicom.frames import ImageView
+from qsmnode.dicom.reading import as_number, items, number, text, texts
+from qsmnode.errors import NotEligible
+
+MAGNITUDE = "magnitude"
+PHASE = "phase"
+REAL = "real"
+IMAGINARY = "imaginary"
+PHASE_DIFFERENCE = "phase_difference"
+FIELD_MAP = "field_map"
+OTHER = "other"
+KINDS = (MAGNITUDE, PHASE, REAL, IMAGINARY, PHASE_DIFFERENCE, FIELD_MAP, OTHER)
+USABLE = (MAGNITUDE, PHASE, REAL, IMAGINARY)
+
+LETTERS = {"M": MAGNITUDE, "P": PHASE, "R": REAL, "I": IMAGINARY}
+COMPONENTS = {"MAGNITUDE": MAGNITUDE, "PHASE": PHASE, "REAL": REAL, "IMAGINARY": IMAGINARY}
+
+PROCESSED = frozenset(
+    {"SWI", "SW", "MNIP", "MINIP", "MIP", "MPR", "SUM", "MEAN", "ADD", "SUB", "PROJECTION IMAGE", "QSM"}
+)
+"""ImageType values of pictures computed from the echoes, whatever else the image type says."""
+
+_RADIANS = {"RAD": 1.0, "MRAD": 1e-3, "DEG": math.pi / 180}
+_FIELD_UNITS = frozenset({"HZ", "PPM", "[PPM]", "PPB", "[PPB]", "UT", "RAD/S"})
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Radians = stored value x slope + intercept; ``rule`` says where that comes from."""
+
+    slope: float
+    intercept: float
+    rule: str
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Counts that a header declares for its whole acquisition; None where it is silent.
+
+    Attributes:
+        slices: slice positions.
+        echoes: echo times.
+        images: images of every kind, echo and slice together.
+        echo_times_s: the protocol's echo times, where it lists all of them.
+    """
+
+    slices: int | None = None
+    echoes: int | None = None
+    images: int | None = None
+    echo_times_s: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How one vendor says what an image is.
+
+    Attributes:
+        name: for messages and reports.
+        kind: of an image; one of ``KINDS``.
+        flags: which reconstruction of the scan an image is, beyond its kind.
+        phase_scaling: the vendor's own rule, used where the header names no unit; None where there is none.
+        phase_sign: +1 where phase rises with +gamma dB TE, else -1.
+        declared: counts in the header.
+        prefers_complex: whether real and imaginary images are more trustworthy than magnitude and phase.
+        numbers_acquisitions: whether AcquisitionNumber tells scans apart.
+    """
+
+    name: str
+    kind: Callable[[ImageView], str]
+    flags: Callable[[ImageView], tuple[str, ...]]
+    phase_scaling: Callable[[ImageView], Scaling | None]
+    declared: Callable[[Dataset], Declared]
+    phase_sign: int = 1
+    prefers_complex: bool = False
+    numbers_acquisitions: bool = True
+
+
+def image_type(view: ImageView) -> tuple[str, ...]:
+    """FrameType of a frame, ImageType of a classic image; upper case."""
+    return texts(view.get("FrameType")) or texts(view.get("ImageType"))
+
+
+def shows_field(view: ImageView) -> bool:
+    """Whether the header gives the values in Hz or ppm: a field map, whatever its kind says."""
+    units = {unit for unit, _, _ in _real_world_units(view)}
+    rescale = texts(view.get("RescaleType"))
+    return bool(units & _FIELD_UNITS) or bool(_FIELD_UNITS.intersection(rescale))
+
+
+def rescale(view: ImageView) -> tuple[float, float] | None:
+    """RescaleSlope and RescaleIntercept, or None where either is absent or the slope is 0."""
+    slope, intercept = as_number(view.get("RescaleSlope")), as_number(view.get("RescaleIntercept"))
+    return None if slope is None or intercept is None or slope == 0 else (slope, intercept)
+
+
+def phase_to_radians(view: ImageView, encoding: Encoding) -> Scaling:
+    """How stored phase values become radians, sign of the vendor not yet applied.
+
+    Raises:
+        NotEligible: no unit, no rule, or a rule by which the stored values do not span one turn.
+    """
+    for unit, slope, intercept in _real_world_units(view):
+        if unit in _RADIANS:
+            factor = _RADIANS[unit]
+            return _spanning(view, Scaling(slope * factor, intercept * factor, f"real-world value in {unit}"))
+    factors = [_RADIANS[kind] for kind in texts(view.get("RescaleType")) if kind in _RADIANS]
+    pair = rescale(view)
+    if factors and pair is not None:
+        return _spanning(view, Scaling(pair[0] * factors[0], pair[1] * factors[0], "RescaleType"))
+    scaling = encoding.phase_scaling(view)
+    if scaling is None:
+        raise NotEligible(
+            f"unrecognised phase scaling ({encoding.name}): expected a real-world value mapping or rescale "
+            "values with unit rad or mrad, or stored values that span one turn"
+        )
+    return scaling
+
+
+def spans_one_turn(slope: float, bits: int) -> bool:
+    """Whether ``bits`` of stored values reach over one turn, within one stored step."""
+    step = abs(slope)
+    reach = [abs(step * count - 2 * math.pi) for count in ((1 << bits) - 1, 1 << bits)]
+    return min(reach) <= step
+
+
+def bits_stored(view: ImageView) -> int:
+    """BitsStored, 16 where the header is silent."""
+    bits = number(view.dataset, "BitsStored")
+    return int(bits) if bits is not None and 1 <= bits <= 32 else 16
+
+
+def _spanning(view: ImageView, scaling: Scaling) -> Scaling:
+    """A named unit is believed, unless one turn does not even fit into the stored values."""
+    reach = abs(scaling.slope) * (1 << bits_stored(view))
+    if reach < 2 * math.pi - abs(scaling.slope):
+        raise NotEligible(
+            f"unrecognised phase scaling: by the {scaling.rule} the stored values reach over "
+            f"{reach:.3f} rad, less than one turn"
+        )
+    return scaling
+
+
+def _real_world_units(view: ImageView) -> list[tuple[str, float, float]]:
+    """Unit, slope and intercept of each linear real-world value mapping."""
+    found = []
+    for mapping in view.items("RealWorldValueMappingSequence"):
+        slope, intercept = number(mapping, "RealWorldValueSlope"), number(mapping, "RealWorldValueIntercept")
+        unit = next(iter(items(mapping, "MeasurementUnitsCodeSequence")), None)
+        if unit is not None and slope and intercept is not None:
+            found.append((text(unit, "CodeValue").upper(), slope, intercept))
+    return found
