@@ -189,7 +189,8 @@ def _cortex_depth(build: Build, x: float, y: float, z: float, cerebrum: float, c
     wz = z + 5.0 * wave(0.0103 * x + q) + 3.0 * wave(0.0143 * y + r)
     sulcus = sheet_distance(wx, wy, wz, build.sheet_wavelength, build.sheet_phase) - 0.6
     reach = build.sheet_depth + 4.0 * wave(0.008 * (x + y) + build.warp_a)
-    depth = min(-cerebrum, max(sulcus, -cerebrum - reach))
+    core = ellipsoid(x, y + 8.0, z + 6.0, 34.0, 36.0, 22.0)  # no sulci between the deep nuclei
+    depth = min(-cerebrum, max(sulcus, -cerebrum - reach, -core))
     if abs(x) < 8.0:
         callosum = ellipsoid(0.0, y - 4.0, z - 2.0, 1.0, 44.0, 24.0)
         depth = min(depth, max(abs(x + 0.8 * wave(0.0127 * y)) - 0.7, -callosum))

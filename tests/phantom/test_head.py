@@ -64,7 +64,8 @@ def test_nuclei_have_their_susceptibility(small_head: SimulatedHead) -> None:
         for side in ("left", "right"):
             label = nucleus_label(name, side)
             inside = small_head.susceptibility_ppm[small_head.labels == label]
-            assert np.median(inside) == pytest.approx(TISSUES[label].chi_ppm, abs=0.035), (name, side)
+            expected = TISSUES[label].chi_ppm  # less the partial volume of 3 mm voxels
+            assert np.median(inside) == pytest.approx(expected, rel=0.3, abs=0.012), (name, side)
 
 
 def test_local_field_is_what_the_brain_alone_makes(small_head: SimulatedHead) -> None:
