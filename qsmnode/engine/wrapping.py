@@ -21,7 +21,7 @@ def wrapped(phase: Any) -> Float:
 
 
 @compiled
-def _wrap(start, stop, values, out):  # type: ignore[no-untyped-def]
+def _wrap(start: int, stop: int, values: Float, out: Float) -> None:
     for index in range(start, stop):
         angle = np.float64(values[index])
         out[index] = np.float32(angle - 2 * np.pi * np.ceil(angle / (2 * np.pi) - 0.5))

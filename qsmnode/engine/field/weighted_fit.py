@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.ndimage
 
 from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.field.field_map import FieldMap
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Mask
+
+Times = npt.NDArray[np.float64]
 
 NOISE_FLOOR = 1e-4  # of the signal: what the storage of the phase as 12 bit and float32 leaves at best
 
@@ -70,7 +73,7 @@ def weighted_fit(
     return FieldMap(field, weight_of(sigma, usable), residual, sigma, noise)
 
 
-def signal_noise(unwrapped: Float, magnitude: Float, times: np.ndarray, mask: Mask) -> float:
+def signal_noise(unwrapped: Float, magnitude: Float, times: Times, mask: Mask) -> float:
     """Standard deviation of the signal's real and imaginary parts, from the phase; 0 for an empty mask.
 
     With several echoes from what a line through 0 leaves, with one from the phase's second differences.
@@ -123,7 +126,9 @@ def weight_of(sigma: Float, usable: Mask) -> Float:
 
 
 @compiled
-def _misfit(start, stop, phase, magnitude, times, mask, misfit):  # type: ignore[no-untyped-def]
+def _misfit(
+    start: int, stop: int, phase: Float, magnitude: Float, times: Times, mask: Mask, misfit: Float
+) -> None:
     """Signal-weighted squared distance of the phase from a line through 0, wraps left out."""
     echoes, _, ny, nz = phase.shape
     for x in range(start, stop):
@@ -145,9 +150,20 @@ def _misfit(start, stop, phase, magnitude, times, mask, misfit):  # type: ignore
 
 
 @compiled
-def _fit(  # type: ignore[no-untyped-def]
-    start, stop, phase, magnitude, times, mask, steps, stiffness, noise, field, residual, sigma
-):
+def _fit(
+    start: int,
+    stop: int,
+    phase: Float,
+    magnitude: Float,
+    times: Times,
+    mask: Mask,
+    steps: int,
+    stiffness: float,
+    noise: float,
+    field: Float,
+    residual: Float,
+    sigma: Float,
+) -> None:
     echoes, _, ny, nz = phase.shape
     power = np.empty(echoes)
     angle = np.empty(echoes)

@@ -64,7 +64,7 @@ def mcpc3ds(
 
 
 @compiled
-def _subtract(start, stop, phase, offset, corrected):  # type: ignore[no-untyped-def]
+def _subtract(start: int, stop: int, phase: Float, offset: Float, corrected: Float) -> None:
     _, ny, nz = phase.shape
     turn = np.float32(2 * np.pi)
     half = np.float32(0.5)

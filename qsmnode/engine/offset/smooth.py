@@ -38,7 +38,7 @@ def smoothed_direction(angle: Float, weight: Float, voxel_mm: Sequence[float], s
 def smoothed_value(values: Float, weight: Float, voxel_mm: Sequence[float], sigma_mm: float) -> Float:
     """Gaussian-smoothed, weighted ``values`` (X, Y, Z); 0 where no weight is near. Arguments as above."""
     scales = _scales(values.shape, voxel_mm, sigma_mm)
-    peak = np.float32(max(float(weight.max()), np.finfo(np.float32).tiny))
+    peak = np.maximum(np.max(weight), np.finfo(np.float32).tiny)
     share = _smooth(weight / peak, *scales)
     near = share > 1e-6
     smooth: Float = np.where(near, _smooth(values * (weight / peak), *scales) / np.where(near, share, 1), 0)

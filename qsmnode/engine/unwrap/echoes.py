@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -47,14 +48,14 @@ def from_differences(
 
 
 @compiled
-def _nearest(value, target):  # type: ignore[no-untyped-def]
+def _nearest(value: np.float32, target: np.float32) -> Any:
     """``value`` plus the whole turns that bring it closest to ``target``."""
     turn = np.float32(2 * np.pi)
     return value + turn * np.round((target - value) / turn)
 
 
 @compiled
-def _follow_ratio(start, stop, phase, times, mask):  # type: ignore[no-untyped-def]
+def _follow_ratio(start: int, stop: int, phase: Float, times: Float, mask: Mask) -> None:
     echoes, _, ny, nz = phase.shape
     for x in range(start, stop):
         for echo in range(1, echoes):
@@ -67,7 +68,7 @@ def _follow_ratio(start, stop, phase, times, mask):  # type: ignore[no-untyped-d
 
 
 @compiled
-def _follow_line(start, stop, phase, times, mask):  # type: ignore[no-untyped-def]
+def _follow_line(start: int, stop: int, phase: Float, times: Float, mask: Mask) -> None:
     echoes, _, ny, nz = phase.shape
     for x in range(start, stop):
         for echo in range(2, echoes):

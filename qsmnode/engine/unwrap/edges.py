@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,10 @@ import numpy.typing as npt
 from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.types import Float
 
+Weights = npt.NDArray[np.uint8]
 
-def edge_weights(phase: Float, magnitude: Float, echo_times_s: Sequence[float]) -> npt.NDArray[np.uint8]:
+
+def edge_weights(phase: Float, magnitude: Float, echo_times_s: Sequence[float]) -> Weights:
     """Weights of the edges from each voxel to the next one along X, Y and Z.
 
     The product of (0.1 + 0.9 w) over phase coherence, gradient coherence between the first two echoes (where
@@ -26,37 +29,43 @@ def edge_weights(phase: Float, magnitude: Float, echo_times_s: Sequence[float]) 
         (3, X, Y, Z) uint8; 0 where there is no next voxel.
     """
     shape = phase.shape[1:]
-    weights = np.zeros((3, *shape), dtype=np.uint8)
+    weights: Weights = np.zeros((3, *shape), dtype=np.uint8)
     second = phase[1] if len(echo_times_s) > 1 else phase[0]
     ratio = np.float32(echo_times_s[0] / echo_times_s[1]) if len(echo_times_s) > 1 else np.float32(0)
     in_slabs(_fill_weights, shape[0], phase[0], second, magnitude[0], ratio, weights)
     return weights
 
 
-def voxel_quality(weights: npt.NDArray[np.uint8]) -> Float:
+def voxel_quality(weights: Weights) -> Float:
     """Mean weight of each voxel's edges, (X, Y, Z), 0..1."""
-    quality = np.zeros(weights.shape[1:], dtype=np.float32)
+    quality: Float = np.zeros(weights[0].shape, dtype=np.float32)
     in_slabs(_mean_weight, quality.shape[0], weights, quality)
     return quality
 
 
 @compiled
-def _wrapped(angle):  # type: ignore[no-untyped-def]
+def _wrapped(angle: np.float32) -> Any:
     """To (-pi, pi]."""
     return angle - np.float32(2 * np.pi) * np.ceil(angle * np.float32(0.5 / np.pi) - np.float32(0.5))
 
 
 @compiled
-def _linearity(before, here, after):  # type: ignore[no-untyped-def]
+def _linearity(before: np.float32, here: np.float32, after: np.float32) -> Any:
     """1 where three voxels lie on a line, 0 where the step changes by 2 rad or more; as a factor 0.1..1."""
     bend = abs(_wrapped(before - np.float32(2) * here + after)) * np.float32(0.5)
     return np.float32(0.1) + np.float32(0.9) * max(np.float32(0), np.float32(1) - bend)
 
 
 @compiled
-def _edge(  # type: ignore[no-untyped-def]
-    here, there, second_here, second_there, near, far, ratio
-):
+def _edge(
+    here: np.float32,
+    there: np.float32,
+    second_here: np.float32,
+    second_there: np.float32,
+    near: np.float32,
+    far: np.float32,
+    ratio: np.float32,
+) -> Any:
     """Phase coherence, gradient coherence and magnitude similarity of one edge, multiplied."""
     low, high, one = np.float32(0.1), np.float32(0.9), np.float32(1)
     step = _wrapped(here - there)
@@ -70,9 +79,9 @@ def _edge(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _fill_weights(  # type: ignore[no-untyped-def]
-    start, stop, first, second, magnitude, ratio, weights
-):
+def _fill_weights(
+    start: int, stop: int, first: Float, second: Float, magnitude: Float, ratio: np.float32, weights: Weights
+) -> None:
     nx, ny, nz = first.shape
     border = np.float32(0.9)
     for x in range(start, stop):
@@ -106,7 +115,7 @@ def _fill_weights(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _mean_weight(start, stop, weights, quality):  # type: ignore[no-untyped-def]
+def _mean_weight(start: int, stop: int, weights: Weights, quality: Float) -> None:
     nx, ny, nz = quality.shape
     for x in range(start, stop):
         for y in range(ny):

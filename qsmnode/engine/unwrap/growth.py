@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from qsmnode.engine.compiled import compiled
 from qsmnode.engine.types import Float, Mask
-from qsmnode.engine.unwrap.edges import edge_weights
+from qsmnode.engine.unwrap.edges import Weights, edge_weights
+
+Indices = npt.NDArray[np.int64]
 
 
 def unwrap_alone(phase: Float, magnitude: Float, mask: Mask) -> Float:
@@ -15,7 +19,7 @@ def unwrap_alone(phase: Float, magnitude: Float, mask: Mask) -> Float:
     return unwrap_volume(phase, edge_weights(phase[None], magnitude[None], (1.0,)), mask)
 
 
-def unwrap_volume(phase: Float, weights: npt.NDArray[np.uint8], mask: Mask) -> Float:
+def unwrap_volume(phase: Float, weights: Weights, mask: Mask) -> Float:
     """Grow from the best voxel of each connected part; each part's median ends within half a turn of 0.
 
     Args:
@@ -41,7 +45,7 @@ def unwrap_volume(phase: Float, weights: npt.NDArray[np.uint8], mask: Mask) -> F
     return unwrapped
 
 
-def _seed_order(weights: npt.NDArray[np.uint8], mask: Mask) -> npt.NDArray[np.int64]:
+def _seed_order(weights: Weights, mask: Mask) -> Indices:
     """Voxels of the mask as flat indices, those with the best edges first."""
     score = np.zeros(mask.shape, dtype=np.uint16)
     for axis in range(3):
@@ -54,9 +58,15 @@ def _seed_order(weights: npt.NDArray[np.uint8], mask: Mask) -> npt.NDArray[np.in
 
 
 @compiled
-def _push(  # type: ignore[no-untyped-def]
-    voxel, weights, mask, visited, heads, following, top
-):
+def _push(
+    voxel: int,
+    weights: Weights,
+    mask: Mask,
+    visited: Mask,
+    heads: Indices,
+    following: npt.NDArray[np.signedinteger[Any]],
+    top: int,
+) -> int:
     """Queue the edges from ``voxel`` to neighbours not reached yet; returns the highest bucket in use."""
     nx, ny, nz = mask.shape
     strides = (ny * nz, nz, 1)
@@ -80,9 +90,15 @@ def _push(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _grow(  # type: ignore[no-untyped-def]
-    phase, weights, mask, seeds, following, order, starts
-):
+def _grow(
+    phase: Float,
+    weights: Weights,
+    mask: Mask,
+    seeds: Indices,
+    following: npt.NDArray[np.signedinteger[Any]],
+    order: Indices,
+    starts: Indices,
+) -> int:
     """Unwrap ``phase`` (flat) in place; fills ``order`` part by part and returns their number."""
     total = phase.size
     _, ny, nz = mask.shape

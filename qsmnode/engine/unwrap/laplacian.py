@@ -54,11 +54,12 @@ def laplacian(
 
 def _solve(phase: Float, mask: Mask, congruent: bool) -> Float:
     smooth = _poisson(_divergence(phase, mask))
-    turns = np.round(np.median((smooth - phase)[mask]) / TURN)
-    shift = np.median((phase - smooth)[mask]) + turns * TURN
-    smooth += np.float32(shift)
+    # the solution knows no constant: the phase gives it, as a direction because of its turns
+    apart = (phase - smooth)[mask].astype(np.float64)
+    smooth += np.float32(np.arctan2(np.sin(apart).sum(), np.cos(apart).sum()))
     if congruent:
-        smooth = phase + np.float32(TURN) * np.round((smooth - phase) / np.float32(TURN))
+        turns = np.round((smooth - phase) / np.float32(TURN)).astype(np.float32)
+        smooth = phase + turns * np.float32(TURN)
     smooth -= np.float32(TURN * np.round(np.median(smooth[mask]) / TURN))
     result: Float = np.where(mask, smooth, phase).astype(np.float32)
     return result
@@ -88,9 +89,8 @@ def _poisson(divergence: Float) -> Float:
     for axis, length in enumerate(divergence.shape):
         along = [1, 1, 1]
         along[axis] = length
-        eigenvalues = eigenvalues + (2 - 2 * np.cos(np.pi * np.arange(length) / length)).reshape(
-            along
-        ).astype(np.float32)
+        steps = 2 - 2 * np.cos(np.pi * np.arange(length) / length)
+        eigenvalues += steps.astype(np.float32).reshape(along)
     eigenvalues[0, 0, 0] = 1
     spectrum /= -eigenvalues
     spectrum[0, 0, 0] = 0
