@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import sqlite3
@@ -23,7 +24,6 @@ from qsmnode.node.wire.connection import Connection
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 128
-_ACCEPT_S = 0.5
 _ENOUGH_STRANGERS = 256
 _LEDGER_PAUSE_S = 1.0
 
@@ -46,7 +46,7 @@ class Receiver:
         self._house = House(settings, self._intake, self._door, Addresses(), self._turned_away)
         self._listener: socket.socket | None = None
         self._threads: set[threading.Thread] = set()
-        self._loop = Loop("receiver", self._accept, wake=lambda: None)  # it looks up every half second
+        self._loop = Loop("receiver", self._accept, self._wake)
 
     @property
     def port(self) -> int:
@@ -76,12 +76,21 @@ class Receiver:
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
 
+    def _wake(self) -> None:
+        if self._listener is not None:
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)  # ends an accept that waits
+
     def _accept(self) -> None:
         assert self._listener is not None
         try:
             link, where = self._listener.accept()
-        except (TimeoutError, BlockingIOError, ConnectionAbortedError):
+        except ConnectionAbortedError:
             return
+        except OSError:
+            if self._loop.stopping:
+                return
+            raise
         link.setblocking(True)
         address = normalised(str(where[0]))
         connection = Connection(link)
@@ -135,5 +144,4 @@ def _listen(settings: ReceiverSettings) -> socket.socket:
             f"node.bind {settings.bind}, node.port {settings.port}: cannot listen there ({error.strerror});"
             " is another program using the port?"
         ) from error
-    listener.settimeout(_ACCEPT_S)
     return listener

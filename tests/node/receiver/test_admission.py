@@ -1,0 +1,91 @@
+"""Who may associate and which contexts are accepted."""
+
+from __future__ import annotations
+
+import pytest
+
+from qsmnode.node.receiver.addresses import Addresses, normalised
+from qsmnode.node.receiver.admission import Refused, admit, negotiate
+from qsmnode.node.receiver.settings import ListedPeer, ReceiverSettings
+from qsmnode.node.wire import acse
+from qsmnode.node.wire.acse import ContextProposal, Proposal, Rejection
+from qsmnode.node.wire.uids import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, RLE_LOSSLESS, VERIFICATION
+
+MR = "1.2.840.10008.5.1.4.1.1.4"
+JPEG = "1.2.840.10008.1.2.4.70"
+SCANNER = ListedPeer("mr1", "MR1", "10.0.0.1", True)
+TWIN = ListedPeer("mr2", "MR1", "10.0.0.2", True)
+SETTINGS = ReceiverSettings("QSMNODE", "127.0.0.1", 11112, (SCANNER, TWIN), 0, 8, 10, 10, 10)
+
+
+def ask(
+    calling: str = "MR1", called: str = "QSMNODE", address: str = "10.0.0.1", **more: object
+) -> ListedPeer | Refused:
+    proposal = Proposal(called, calling, (), 16384, **more)  # type: ignore[arg-type]
+    return admit(proposal, address, SETTINGS, Addresses().belongs)
+
+
+def test_a_listed_peer_is_told_by_title_and_address() -> None:
+    assert ask() is SCANNER
+    assert ask(address="::ffff:10.0.0.2") is TWIN
+
+
+@pytest.mark.parametrize(
+    ("asked", "rejection", "words"),
+    [
+        ({"calling": "MR9"}, acse.CALLING_UNKNOWN, "'MR9' is not listed"),
+        ({"called": "ANY-SCP"}, acse.CALLED_UNKNOWN, "node.ae_title is 'QSMNODE'"),
+        ({"address": "10.0.0.3"}, acse.CALLING_UNKNOWN, "10.0.0.1, 10.0.0.2, not this address"),
+        ({"calling": "MR1\x1b[2J\n"}, acse.CALLING_UNKNOWN, r"'MR1\x1b[2J\n': not a valid one"),
+        ({"calling": ""}, acse.CALLING_UNKNOWN, "not a valid one"),
+        ({"application_context": "1.2.3"}, acse.APPLICATION_CONTEXT_UNKNOWN, "application context"),
+        ({"protocol_version": 2}, acse.PROTOCOL_UNKNOWN, "protocol version"),
+    ],
+)
+def test_who_is_turned_away_and_why(asked: dict[str, object], rejection: Rejection, words: str) -> None:
+    refused = ask(**asked)  # type: ignore[arg-type]
+    assert isinstance(refused, Refused)
+    assert refused.rejection == rejection
+    assert words in refused.why
+    assert refused.why.isprintable()
+
+
+def test_a_host_may_be_a_name() -> None:
+    addresses = Addresses()
+    assert addresses.belongs("127.0.0.1", "localhost")
+    assert not addresses.belongs("10.1.2.3", "localhost")
+    assert not addresses.belongs("10.1.2.3", "no-such-host.invalid")
+    assert normalised("fe80::1%eth0") == "fe80::1"
+
+
+@pytest.mark.parametrize(
+    ("proposed", "result", "chosen"),
+    [
+        ((IMPLICIT_LITTLE, EXPLICIT_LITTLE), acse.ACCEPTED, EXPLICIT_LITTLE),
+        ((IMPLICIT_LITTLE,), acse.ACCEPTED, IMPLICIT_LITTLE),
+        ((EXPLICIT_BIG,), acse.ACCEPTED, EXPLICIT_BIG),
+        ((JPEG, RLE_LOSSLESS), acse.ACCEPTED, RLE_LOSSLESS),
+        ((JPEG,), acse.REFUSED_TRANSFER_SYNTAX, IMPLICIT_LITTLE),
+        (("1.2.840.10008.1.2.1.99",), acse.REFUSED_TRANSFER_SYNTAX, IMPLICIT_LITTLE),  # deflated
+        ((), acse.REFUSED_TRANSFER_SYNTAX, IMPLICIT_LITTLE),
+    ],
+)
+def test_transfer_syntaxes(proposed: tuple[str, ...], result: int, chosen: str) -> None:
+    for sop_class in (MR, "1.3.12.2.1107.5.9.1", VERIFICATION):
+        answers = negotiate(Proposal("Q", "A", (ContextProposal(7, sop_class, proposed),), 0), may_send=True)
+        assert [(a.id, a.result, a.transfer_syntax) for a in answers] == [(7, result, chosen)]
+
+
+def test_a_peer_that_may_not_send_may_echo() -> None:
+    contexts = (
+        ContextProposal(1, VERIFICATION, (IMPLICIT_LITTLE,)),
+        ContextProposal(3, MR, (IMPLICIT_LITTLE,)),
+    )
+    answers = negotiate(Proposal("Q", "A", contexts, 0), may_send=False)
+    assert [answer.result for answer in answers] == [acse.ACCEPTED, acse.REFUSED_BY_USER]
+
+
+def test_a_service_that_is_no_storage_is_refused() -> None:
+    context = ContextProposal(1, "1.2.840.10008.5.1.4.1.2.2.1", (IMPLICIT_LITTLE,))
+    answers = negotiate(Proposal("Q", "A", (context,), 0), may_send=True)
+    assert answers[0].result == acse.REFUSED_ABSTRACT_SYNTAX
