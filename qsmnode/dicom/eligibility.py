@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pydicom import Dataset
-from pydicom.pixels.decoders import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, EnhancedMRImageStorage, MRImageStorage
 
 from qsmnode.dicom.encodings.encoding import FIELD_MAP, USABLE, image_type

@@ -256,7 +256,7 @@ def _acquisition_number(dataset: Dataset, encoding: Encoding) -> int | None:
 
 
 def _sequence_facts(dataset: Dataset, image: ImageView) -> tuple[str, ...]:
-    """What all images of one scan share and another protocol need not: sequence, TR, flip angle, dimension."""
+    """What all images of one scan share and another protocol need not."""
     timing = (as_number(image.get(name)) for name in ("RepetitionTime", "FlipAngle"))
     return (
         text(dataset, "SequenceName") or text(dataset, "PulseSequenceName"),
@@ -283,12 +283,9 @@ def _declared(dataset: Dataset, encoding: Encoding, frames: tuple[Frame, ...]) -
 
 def _acquired_s(image: ImageView) -> float | None:
     stamp = image.get("FrameAcquisitionDateTime") if image.enhanced else None
-    date, time = (
-        element_value(image.dataset, "AcquisitionDate"),
-        element_value(image.dataset, "AcquisitionTime"),
-    )
+    time = element_value(image.dataset, "AcquisitionTime")
     if stamp is None and time is not None:
-        day = _days(str(date)) or _days(text(image.dataset, "StudyDate")) or 0
+        day = _days(text(image.dataset, "AcquisitionDate")) or _days(text(image.dataset, "StudyDate")) or 0
         clock = _clock_s(str(time))
         return None if clock is None else day * 86400.0 + clock
     stamp = str(stamp or text(image.dataset, "AcquisitionDateTime"))
@@ -322,10 +319,9 @@ def _keywords(dataset: Dataset) -> dict[str, tuple[Scalar, ...]]:
             continue
         try:
             element = dataset[tag]
-            value = element.value if element.VR not in _NO_ROUTING_VR else None
-            values = value if isinstance(value, list | tuple) or hasattr(value, "append") else [value]
-            if value is None or len(values) > MAX_VALUES:
+            if element.VR in _NO_ROUTING_VR or element.VM > MAX_VALUES:
                 continue
+            values: Any = element.value if element.VM > 1 else [element.value]
             plain = tuple(_scalar(item) for item in values)
         except (*BROKEN, MemoryError):
             continue
