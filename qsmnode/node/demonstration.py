@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 
-from qsmnode.config import Config
+from qsmnode.config import Config, load_text
 from qsmnode.engine.types import Float
 from qsmnode.errors import JobFailed, NotEligible, UsageError
 from qsmnode.ledger.store import Store
@@ -47,6 +47,13 @@ routes:
     recipe: default
     products: [qsm, report]
     send_to: [archive]
+"""
+
+_SCANNER_TEXT = """\
+node: {{ae_title: SIMULATOR}}
+peers:
+  node: {{ae_title: {called}, host: {host}, port: {port}}}
+routes: []
 """
 
 
@@ -89,12 +96,15 @@ def scan(head: SimulatedHead, out: Path) -> list[Path]:
 
 def send(config: Config, port: int, files: list[Path], progress: Progress) -> None:
     """Send them over a real association, as the scanner of the configuration would."""
-    results = send_files(
-        config.node.bind, port, config.node.ae_title, files, calling_ae="SIMULATOR", progress=progress
+    scanner = load_text(
+        _SCANNER_TEXT.format(called=config.node.ae_title, host=config.node.bind, port=port),
+        file="the demo's scanner",
+        base_folder=Path.cwd(),
+        environ={},
     )
-    refused = [result for result in results if not result.accepted]
+    refused = [result for result in send_files(scanner, "node", files, progress) if not result.sent]
     if refused:
-        raise JobFailed(f"{len(refused)} of {len(files)} images were refused: {refused[0].reason}")
+        raise JobFailed(f"{len(refused)} of {len(files)} images were refused: {refused[0].message}")
 
 
 def wait(node: Node, progress: Progress, patience_s: float = 1800.0) -> None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from qsmnode.dicom.acquisition import Acquisition, Grouping, group
 from qsmnode.dicom.completeness import Completeness, assess
 from qsmnode.dicom.instance import Instance, read_instance
+from qsmnode.dicom.source import Source, load
+from qsmnode.engine import Recipe
 from qsmnode.errors import NotEligible, UnreadableDicom, UsageError
+from qsmnode.node.reconstruction import reconstructed
+from qsmnode.products import nifti
+from qsmnode.products.registry import PRODUCTS
+from qsmnode.products.storage import write
 
 Progress = Callable[[float, str], None]
 
@@ -42,7 +49,7 @@ def look_at(paths: Iterable[Path], progress: Progress | None = None) -> Found:
     Raises:
         UsageError: a path does not exist, or there is no file at all.
     """
-    files = _files(paths)
+    files = files_under(paths)
     found: dict[str, Path] = {}
     headers: dict[str, Instance] = {}
     unreadable: list[tuple[Path, str]] = []
@@ -96,6 +103,44 @@ def eligible(found: Found) -> Sequence[Acquisition]:
     raise NotEligible("nothing here can become a susceptibility map\n  " + "\n  ".join(lines))
 
 
+def reconstruct_files(
+    found: Found, acquisition: Acquisition, recipe: Recipe, form: str, out: Path, progress: Progress
+) -> list[Path]:
+    """Reconstruct one acquisition and write what came of it.
+
+    Args:
+        form: ``dicom`` (every product) or ``nifti``.
+        out: made where it is missing.
+
+    Raises:
+        NotEligible: it cannot become a map; says why.
+        UsageError: the folder cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be made ({error.strerror}); choose another --out") from error
+    source = load(acquisition, {uid: found.paths[uid] for uid in acquisition.sop_instance_uids})
+    context = reconstructed(source, recipe, _time_of(source), progress=progress)
+    if form == "nifti":
+        return nifti.write(context, out)
+    return [
+        path for product in PRODUCTS.values() for path in write(product.build(context), out, product.name)
+    ]
+
+
+def _time_of(source: Source) -> datetime:
+    """The time inside the objects: without a job it is the scan's, so that equal input gives equal files."""
+    template = source.template
+    for kind in ("Content", "Acquisition", "Series", "Study"):
+        date, time = template.get(f"{kind}Date"), template.get(f"{kind}Time")
+        try:
+            return datetime.strptime(f"{date}{str(time or '0')[:6]:0<6}", "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    return datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def _tally(reasons: Iterable[str]) -> list[tuple[str, int]]:
     counts: dict[str, int] = {}
     for reason in reasons:
@@ -103,7 +148,12 @@ def _tally(reasons: Iterable[str]) -> list[tuple[str, int]]:
     return sorted(counts.items())
 
 
-def _files(paths: Iterable[Path]) -> list[Path]:
+def files_under(paths: Iterable[Path]) -> list[Path]:
+    """Every file that the paths name or hold, folders in the order of their names.
+
+    Raises:
+        UsageError: a path does not exist, or there is no file at all.
+    """
     files: list[Path] = []
     for path in paths:
         if not path.exists():

@@ -301,7 +301,9 @@ def _test(condition: Any) -> Callable[[Any], bool]:
 
 
 def _equal(value: Any, wanted: str | int | float) -> bool:
-    return str(value) == wanted if isinstance(wanted, str) else _as_number(value) == wanted
+    if isinstance(wanted, str):  # vendors do not agree on SIEMENS and Siemens
+        return str(value).strip().casefold() == wanted.strip().casefold()
+    return _as_number(value) == wanted
 
 
 def _as_number(value: Any) -> float | None:
@@ -323,16 +325,6 @@ def _worded(condition: Condition) -> str:
     if isinstance(condition, Range):
         return _interval(condition)
     return " or ".join(map(repr, condition)) if isinstance(condition, tuple) else repr(condition)
-
-
-def _case_hint(condition: Condition, elements: Sequence[Element]) -> str:
-    wanted = {
-        text.casefold()
-        for text in (condition if isinstance(condition, tuple) else (condition,))
-        if isinstance(text, str)
-    }
-    near = any(str(value).casefold() in wanted for element in elements for value in element)
-    return " (upper and lower case are not the same)" if near else ""
 
 
 def _shown(keyword: str, elements: Sequence[Element]) -> str:

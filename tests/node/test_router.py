@@ -161,8 +161,8 @@ def test_files_on_disk_are_not_asked_who_sent_them() -> None:
     [
         (facts("localizer", keyword="SeriesDescription"), {"SeriesDescription": {"regex": "(?i)qsm"}},
          "SeriesDescription: 'localizer' does not match regex '(?i)qsm'"),
-        (FACTS, {"Manufacturer": "Siemens"},
-         "Manufacturer: 'SIEMENS' does not match 'Siemens' (upper and lower case are not the same)"),
+        (FACTS, {"Manufacturer": "Siemens"}, "Manufacturer: 'SIEMENS' matches 'Siemens'"),
+        (FACTS, {"Manufacturer": "Philips"}, "Manufacturer: 'SIEMENS' does not match 'Philips'"),
         (facts(40.0, keyword="FlipAngle"), {"FlipAngle": {"max": 25}},
          "FlipAngle: '40.0' does not match at most 25"),
         (facts("A", "B"), {"ImageType": "A"},

@@ -1,0 +1,43 @@
+"""``qsmnode reconstruct``: images on disk to maps on disk, without a node."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from qsmnode.engine.recipe import Recipe
+from qsmnode.observe.progress import ProgressLine
+
+
+def add(verbs: Any) -> None:
+    """Declare the verb."""
+    verb = verbs.add_parser(
+        "reconstruct",
+        help="make maps from images on disk, without a node",
+        description="Reconstruct every eligible acquisition; with several, each into a folder of its own.",
+    )
+    verb.add_argument("path", type=Path, nargs="+", metavar="PATH", help="files or folders of DICOM images")
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
+    verb.add_argument(
+        "--recipe", default="default", choices=Recipe.presets(), metavar="NAME", help="preset (see `methods`)"
+    )
+    verb.add_argument("--format", default="dicom", choices=("dicom", "nifti"), help="default: dicom")
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, reconstruct, write."""
+    from qsmnode.node.offline import eligible, look_at, reconstruct_files
+
+    with ProgressLine("reading headers") as progress:
+        found = look_at(arguments.path, progress)
+    acquisitions = eligible(found)
+    for number, acquisition in enumerate(acquisitions, start=1):
+        out = arguments.out / f"acquisition-{number}" if len(acquisitions) > 1 else arguments.out
+        with ProgressLine(acquisition.description) as progress:
+            written = reconstruct_files(
+                found, acquisition, Recipe.preset(arguments.recipe), arguments.format, out, progress
+            )
+        print(f"{acquisition.description}: {len(written)} files in {out}")
+    return 0

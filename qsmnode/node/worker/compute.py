@@ -1,0 +1,113 @@
+"""The computation's own process: ``python -m qsmnode.node.worker.compute FOLDER PARENT``.
+
+Knows its folder and its pipe (standard output: one JSON line per step), nothing of the store or the ledger.
+Exit codes: 0 done, 3 not eligible, 1 anything else; the reason stands in result.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+from qsmnode.dicom.acquisition import Acquisition, group
+from qsmnode.dicom.instance import read_instance
+from qsmnode.dicom.source import load
+from qsmnode.engine import Recipe
+from qsmnode.engine.fourier import set_threads
+from qsmnode.errors import EXIT_DONE, EXIT_NOT_ELIGIBLE, EXIT_UNEXPECTED, NotEligible
+from qsmnode.node.reconstruction import reconstructed
+from qsmnode.node.worker import folder as job_folder
+from qsmnode.node.worker.limits import die_with_parent, limit_memory
+from qsmnode.products.context import ProductContext
+from qsmnode.products.registry import PRODUCTS
+from qsmnode.products.storage import write
+
+_RECONSTRUCTION_SHARE = 0.9
+
+
+def main() -> int:
+    """Do what the folder's order says."""
+    folder, parent = Path(sys.argv[1]), int(sys.argv[2])
+    die_with_parent(parent)
+    order = job_folder.read_order(folder)
+    limit_memory(order.memory_mb)
+    set_threads(order.threads)
+    try:
+        result = _compute(folder, order)
+    except NotEligible as error:
+        job_folder.write_result(folder, job_folder.Result(reason=str(error)))
+        return EXIT_NOT_ELIGIBLE
+    except MemoryError:
+        limit = f"jobs.memory_mb = {order.memory_mb}" if order.memory_mb else "the machine"
+        job_folder.write_result(
+            folder, job_folder.Result(reason=f"out of memory: more than {limit} allows", retryable=True)
+        )
+        return EXIT_UNEXPECTED
+    except Exception as error:  # noqa: BLE001 - the outermost of this process: the reason must reach the ledger
+        traceback.print_exc()
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}"
+        job_folder.write_result(folder, job_folder.Result(reason=reason, retryable=True))
+        return EXIT_UNEXPECTED
+    job_folder.write_result(folder, result)
+    return EXIT_DONE
+
+
+def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
+    _report(0.0, "reading")
+    paths = {}
+    headers = []
+    for path in sorted((folder / job_folder.INPUT).iterdir()):
+        header = read_instance(path)
+        paths[header.sop_instance_uid] = path
+        headers.append(header)
+    source = load(_the_acquisition(group(headers).acquisitions, order), paths)
+    context = reconstructed(
+        source,
+        Recipe.from_mapping(order.recipe),
+        datetime.fromtimestamp(order.created_at, UTC),
+        revision=order.revision,
+        revision_of=order.revision_of,
+        progress=lambda fraction, step: _report(_RECONSTRUCTION_SHARE * fraction, step),
+    )
+    products = tuple(_make(context, name, folder / job_folder.OUTPUT) for name in order.products)
+    facts = {
+        "warnings": list(source.warnings),
+        "quality": {name: float(value) for name, value in context.maps.quality.items()},
+        "reference": context.maps.reference,
+        "algorithm": context.algorithm,
+    }
+    return job_folder.Result(products=products, facts=facts)
+
+
+def _the_acquisition(found: tuple[Acquisition, ...], order: job_folder.Order) -> Acquisition:
+    for acquisition in found:
+        if acquisition.key == order.acquisition_key:
+            return acquisition
+    raise NotEligible(
+        f"the job's images are not the acquisition it was queued for ({len(found)} others found)"
+    )
+
+
+def _make(context: ProductContext, name: str, output: Path) -> job_folder.MadeProduct:
+    _report(0.95, name)
+    product = PRODUCTS[name]
+    objects = product.build(context)
+    files = write(objects, output, name)
+    made = tuple(
+        job_folder.MadeObject(path.name, str(item.SOPClassUID), str(item.SOPInstanceUID))
+        for path, item in zip(files, objects, strict=True)
+    )
+    return job_folder.MadeProduct(name, product.series_uid(context), made)
+
+
+def _report(progress: float, step: str) -> None:
+    os.write(1, json.dumps({"progress": round(progress, 4), "step": step}).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""What every product is made from, and what it will be called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from qsmnode import __version__
+from qsmnode.dicom.identity import derive_uid
+from qsmnode.dicom.source import Source
+from qsmnode.engine.types import Maps
+from qsmnode.errors import EngineInputError
+from qsmnode.measure.statistics import Measurement
+from qsmnode.products.patient import identity_digest
+
+_LARGEST_SOURCE_NUMBER = 20_000_000  # SeriesNumber is an IS, at most 2^31 - 1
+_NO_SOURCE_NUMBER = 90
+
+
+class RecipeFacts(Protocol):
+    """What products say of a recipe."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def hash(self) -> str: ...
+
+    def as_mapping(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The names of a product's objects, known before any of them is made."""
+
+    series_uid: str
+    series_number: int
+    sop_class_uid: str
+    sop_instance_uids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ProductContext:
+    """One reconstruction of one acquisition.
+
+    Attributes:
+        source: what it was made from.
+        maps: what the engine gave, on the source's grid.
+        measurements: what was measured in it.
+        recipe: how.
+        created_at: the time inside every object: wall clock of the site (see ``TimezoneOffsetFromUTC`` in
+            :func:`qsmnode.products.identity.date_and_time`). Nothing else tells a product the time.
+        revision: 1, or how often the acquisition changed after it was delivered, plus 1.
+        revision_of: the series that this one replaces, for people to know.
+        node: name of this node, such as its AE title.
+        options: product options and whatever else changes the objects; part of their UIDs.
+
+    Raises:
+        EngineInputError: the maps do not lie on the source's grid.
+    """
+
+    source: Source
+    maps: Maps
+    measurements: tuple[Measurement, ...]
+    recipe: RecipeFacts
+    created_at: datetime
+    revision: int = 1
+    revision_of: str | None = None
+    node: str = "QSMNODE"
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = self.source.stack.grid.shape
+        if self.maps.susceptibility.shape != shape or len(self.source.slices) != shape[2]:
+            raise EngineInputError(
+                f"maps: expected the source's grid {shape} and one source per slice, got "
+                f"{self.maps.susceptibility.shape} and {len(self.source.slices)} slices"
+            )
+
+    def uid(self, *parts: str) -> str:
+        """A UID that follows from input content and identity, recipe, version, options and ``parts``.
+
+        The time is not part of it: the same job built twice is the same objects.
+        """
+        options = [f"{name}={value}" for name, value in sorted(self.options.items())]
+        return derive_uid(
+            self.source.content_sha256,
+            identity_digest(self.source.template),
+            self.recipe.hash,
+            __version__,
+            str(self.revision),
+            *options,
+            *parts,
+        )
+
+    def series_number(self, offset: int) -> int:
+        """A number that names the source's: 3 becomes 301, 302 ..."""
+        found = self.source.template.get("SeriesNumber")
+        number = int(found) if found is not None else 0
+        return (number if 0 < number < _LARGEST_SOURCE_NUMBER else _NO_SOURCE_NUMBER) * 100 + offset
+
+    @property
+    def algorithm(self) -> str:
+        """Recipe, version and hash in one line."""
+        return f"qsmnode {__version__}, recipe {self.recipe.version}, sha256 {self.recipe.hash[:16]}"

@@ -1,0 +1,71 @@
+"""Maps as NIfTI with a sidecar, for research: the same bytes for the same maps."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import numpy.typing as npt
+
+from qsmnode import __version__
+from qsmnode.products.context import ProductContext
+
+# NIfTI coordinates point right and anterior where DICOM's point left and posterior
+_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+SIDECAR = "susceptibility.json"
+
+
+def write(context: ProductContext, folder: Path) -> list[Path]:
+    """Write susceptibility (ppm), mask, local_field (ppm), total_field (Hz) and the sidecar."""
+    maps = context.maps
+    affine = _LPS_TO_RAS @ context.source.affine
+    images: dict[str, npt.NDArray[Any]] = {
+        "susceptibility": maps.susceptibility,
+        "mask": maps.mask.astype(np.uint8),
+        "local_field": maps.local_field,
+        "total_field": maps.total_field,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [_write(folder / f"{name}.nii.gz", data, affine) for name, data in images.items()]
+    sidecar = folder / SIDECAR
+    sidecar.write_text(json.dumps(describe(context), indent=2) + "\n", "utf-8")
+    return [*written, sidecar]
+
+
+def describe(context: ProductContext) -> Mapping[str, Any]:
+    """What the numbers are: units, reference, how they were made, and how well."""
+    stack = context.source.stack
+    return {
+        "Units": {"susceptibility": "ppm", "local_field": "ppm", "total_field": "Hz", "mask": "0 or 1"},
+        "Reference": context.maps.reference,
+        "EchoTimes_s": list(stack.echo_times_s),
+        "ImagingFrequency_MHz": stack.imaging_frequency_mhz,
+        "B0DirectionInArrayAxes": list(stack.grid.b0_direction),
+        "GeneratedBy": {"Name": "qsmnode", "Version": __version__},
+        "Recipe": {
+            "Version": context.recipe.version,
+            "SHA256": context.recipe.hash,
+            "Steps": context.recipe.as_mapping(),
+        },
+        "Quality": {name: float(value) for name, value in sorted(context.maps.quality.items())},
+        "Measurements_ppb": [vars(item) for item in context.measurements],
+        "Warnings": list(context.source.warnings),
+        "SourceSHA256": context.source.content_sha256,
+        "Use": "research use, not for diagnosis",
+    }
+
+
+def _write(path: Path, data: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> Path:
+    image = nibabel.Nifti1Image(np.asfortranarray(data), affine)
+    image.header.set_xyzt_units("mm")
+    image.set_qform(affine, code=1)
+    image.set_sform(affine, code=1)
+    # no name and no time in the gzip header, or equal maps would be unequal files
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as stream:
+        stream.write(image.to_bytes())
+    return path
