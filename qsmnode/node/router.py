@@ -256,7 +256,6 @@ def _keyword(facts: RoutingFacts, keyword: str, condition: Condition, wanted: st
     outcome = _evaluate(condition, elements, facts.final)
     inner = condition.not_ if isinstance(condition, NotCondition) else condition
     relation = _RELATIONS[outcome, isinstance(inner, AnyCondition)]
-    hint = _case_hint(condition, elements) if outcome is Outcome.NO_MATCH else ""
     return Finding(keyword, outcome, f"{_shown(keyword, elements)} {relation} {wanted}{hint}")
 
 
