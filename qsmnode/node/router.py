@@ -256,7 +256,7 @@ def _keyword(facts: RoutingFacts, keyword: str, condition: Condition, wanted: st
     outcome = _evaluate(condition, elements, facts.final)
     inner = condition.not_ if isinstance(condition, NotCondition) else condition
     relation = _RELATIONS[outcome, isinstance(inner, AnyCondition)]
-    return Finding(keyword, outcome, f"{_shown(keyword, elements)} {relation} {wanted}{hint}")
+    return Finding(keyword, outcome, f"{_shown(keyword, elements)} {relation} {wanted}")
 
 
 def _distinct(elements: Iterable[Element]) -> tuple[Element, ...]:
