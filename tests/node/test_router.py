@@ -51,7 +51,7 @@ def of_keyword(condition: object, *values: object, final: bool = True, keyword: 
     ("condition", "value", "expected"),
     [
         ("NORM", "NORM", MATCH),
-        ("NORM", "norm", NO_MATCH),
+        ("NORM", "norm", MATCH),
         ("NORM", ("ORIGINAL", "PRIMARY", "NORM"), MATCH),
         ("NOR", ("ORIGINAL", "NORM"), NO_MATCH),
         (["ND", "NORM"], ("ORIGINAL", "NORM"), MATCH),
