@@ -63,6 +63,19 @@ def reconstruct(
 
     Raises:
         EngineInputError: an argument is out of its contract, or nothing can be reconstructed from the data.
+
+    Example:
+        >>> import numpy as np
+        >>> grid = Grid(shape=(32, 32, 32), voxel_mm=(2, 2, 2), b0_direction=(0, 0, 1))
+        >>> x, y, z = np.meshgrid(*[np.linspace(-1, 1, 32)] * 3, indexing="ij")
+        >>> times = (0.005, 0.010, 0.015)
+        >>> phase = np.stack([2 * np.pi * t * (30 * x + 20 * y) for t in times])
+        >>> phase = np.angle(np.exp(1j * phase))
+        >>> magnitude = np.ones((3, 1, 1, 1)) * (x**2 + y**2 + z**2 < 0.8)
+        >>> stack = EchoStack(magnitude, phase, times, 123.2, grid)
+        >>> maps = reconstruct(stack, Recipe.from_mapping({"preset": "fast", "mask": "signal"}))
+        >>> bool(abs(maps.susceptibility).max() < 0.05)
+        True
     """
     recipe = recipe if recipe is not None else Recipe.preset("default")
     if not isinstance(recipe, Recipe):

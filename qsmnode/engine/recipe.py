@@ -93,6 +93,11 @@ class Recipe:
 
         Raises:
             EngineInputError: the message starts with the dotted path of what is wrong.
+
+        Example:
+            >>> recipe = Recipe.from_mapping({"preset": "fast", "inversion": {"threshold": 0.2}})
+            >>> recipe.as_mapping()["inversion"]
+            {'method': 'tkd', 'threshold': 0.2}
         """
         if isinstance(mapping, str):
             return cls.preset(mapping)

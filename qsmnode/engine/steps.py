@@ -102,6 +102,16 @@ def remove_background(
 
     Raises:
         EngineInputError: an argument is out of its contract, or nothing is left of the mask.
+
+    Example:
+        >>> import numpy as np
+        >>> from qsmnode.engine import Grid
+        >>> grid = Grid(shape=(24, 24, 24), voxel_mm=(2, 2, 2))
+        >>> x, y, z = np.meshgrid(*[np.linspace(-1, 1, 24)] * 3, indexing="ij")
+        >>> harmonic = x**2 - y**2 + 3 * z
+        >>> local, inner = remove_background(harmonic, x**2 + y**2 + z**2 < 0.8, grid)
+        >>> bool(local[inner].std() < 0.1 * harmonic[inner].std())
+        True
     """
     shape = grid_of("grid", grid).shape
     values, bad = finite(volume("field", field, shape))
@@ -146,6 +156,17 @@ def invert(
 
     Raises:
         EngineInputError: an argument is out of its contract.
+
+    Example:
+        >>> import numpy as np
+        >>> from qsmnode.engine import Grid, forward_field
+        >>> grid = Grid(shape=(24, 24, 24), voxel_mm=(2, 2, 2), b0_direction=(0, 0, 1))
+        >>> truth = np.zeros(grid.shape)
+        >>> truth[10:14, 10:14, 10:14] = 0.1
+        >>> mask = np.ones(grid.shape, bool)
+        >>> chi = invert(forward_field(truth, grid), mask, grid, reference_mask=truth == 0)
+        >>> bool(0.08 < chi[11:13, 11:13, 11:13].mean() < 0.12)
+        True
     """
     shape = grid_of("grid", grid).shape
     values, bad = finite(volume("local_field_ppm", local_field_ppm, shape))
