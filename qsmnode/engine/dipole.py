@@ -41,7 +41,7 @@ def dipole_kernel(
     return cast(Float, kernel.astype(np.float32))
 
 
-def _without_highest(frequency: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
+def _without_highest(frequency: npt.NDArray[np.floating], count: int) -> npt.NDArray[np.floating]:
     limited = frequency.copy()
     if count % 2 == 0:
         limited.reshape(-1)[count // 2] = 0.0

@@ -72,7 +72,7 @@ def vsharp(
 
 def _radii(parameters: Parameters, grid: Grid) -> list[float]:
     """Radii from the largest down; none below the longest voxel edge, whose sphere would be flat."""
-    smallest = max(parameters.smallest_mm, max(grid.voxel_mm))
+    smallest = max(parameters.smallest_mm, *grid.voxel_mm)
     largest = max(parameters.largest_mm, smallest)
     count = int((largest - smallest) / parameters.step_mm + 1e-6)
     return [largest - n * parameters.step_mm for n in range(count)] + [smallest]

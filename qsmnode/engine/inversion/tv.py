@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from qsmnode.engine.background.projection import Projection
 from qsmnode.engine.compiled import in_slabs
 from qsmnode.engine.dipole import dipole_kernel
 from qsmnode.engine.fourier import Shape, irfftn, rfftn
@@ -16,6 +17,10 @@ from qsmnode.engine.progress import ProgressCallback
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
 from qsmnode.engine.window import Window
+
+# a map that still changes by this many tolerances is good enough to refine the field with
+EARLY = 2.0
+PROJECTION_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,14 @@ class Parameters:
     )
     tolerance: float = parameter(0.005, "relative change that ends it", unit="1", low=1e-5, high=0.1)
     iterations: int = parameter(150, "most iterations", unit="1", low=1, high=1000)
-    outside: float = parameter(1.0, "total variation outside the mask relative to inside", low=0.0, high=10.0)
-    padding_mm: float = parameter(20.0, "space around the mask", unit="mm", low=5.0, high=60.0)
+    outside: float = parameter(
+        0.1, "total variation outside the mask relative to inside", unit="1", low=0.0, high=10.0
+    )
+    refinements: int = parameter(
+        2, "how often the field of outside sources is fitted anew", unit="1", low=0, high=20
+    )
+    projections: int = parameter(8, "iterations of each such fit", unit="1", low=1, high=200)
+    padding_mm: float = parameter(12.0, "space around the mask", unit="mm", low=5.0, high=60.0)
 
 
 @method("inversion", "tv", doi="10.1002/mrm.27073", parameters=Parameters)
@@ -44,7 +55,12 @@ def tv(
     rad_per_ppm: float | None = None,
     progress: ProgressCallback | None = None,
 ) -> tuple[Float, dict[str, float]]:
-    """Minimise 1/2 |W (D chi - f)|^2 + alpha |grad chi|_1, with W from the noise of each voxel.
+    """Minimise 1/2 |W (D chi + b - f)|^2 + alpha |grad chi|_1, with W from the noise of each voxel.
+
+    Background removal cannot tell the smooth part of the local field from background, and takes some of it
+    away or leaves some background. Once a map is there, the field that it does not explain is projected onto
+    the fields of sources outside the mask; that part, b, is taken out and the iteration goes on. What is left
+    at the rim may become susceptibility outside the mask, where total variation counts less.
 
     Args:
         local_field_ppm: (X, Y, Z), ppm.
@@ -59,7 +75,8 @@ def tv(
     Returns:
         Susceptibility in ppm (X, Y, Z), 0 outside the mask, and numbers of quality.
 
-    Source: 10.1002/mrm.27073, with isotropic total variation.
+    Source: 10.1002/mrm.27073, with isotropic total variation; b: 10.1002/nbm.1670, and 10.1002/mrm.26331 for
+    the idea of estimating inside and outside sources together.
     """
     window = Window.around(mask, grid.voxel_mm, parameters.padding_mm)
     inside = window.cut(mask)
@@ -88,6 +105,7 @@ class _Problem:
         self.inverse_edge = np.array([1.0 / v for v in grid.voxel_mm], dtype=np.float32)
         self.kernel = dipole_kernel(self.shape, grid.voxel_mm, grid.b0_direction)
         self.penalty = 1.0
+        self.projection = Projection(square, ~inside, self.kernel)
         gradient_penalty = parameters.coupling * parameters.alpha
         limits = 1.0 / parameters.coupling * np.array([parameters.outside, 1.0])
         self.shrinkage = limits[inside.astype(np.int8)].astype(np.float32)
@@ -110,19 +128,15 @@ class _Problem:
     def solve(self, progress: ProgressCallback | None) -> tuple[Float, int, float]:
         """Iterate until the map changes by less than the tolerance; map, iterations, last change."""
         gradient = np.zeros((3, *self.shape), dtype=np.float32)
-        state = self.field.copy()
-        from_data = np.zeros(self.shape, dtype=np.float32)
-        from_gradient = np.zeros(self.shape, dtype=np.float32)
-        chi = np.zeros(self.shape, dtype=np.float32)
-        predicted = np.zeros(self.shape, dtype=np.float32)
+        state, field = self.field.copy(), self.field
+        from_data, from_gradient, chi, predicted = (np.zeros_like(field) for _ in range(4))
         sums = np.zeros((self.shape[0], 2))
         changed = np.inf
         length = self.shape[0]
         limits = self.parameters
+        refinements = limits.refinements
         for iteration in range(1, limits.iterations + 1):
-            in_slabs(
-                loops.update_data, length, predicted, self.field, self.square, self.penalty, state, from_data
-            )
+            in_slabs(loops.update_data, length, predicted, field, self.square, self.penalty, state, from_data)
             in_slabs(loops.divergence, length, gradient, self.shrinkage, self.inverse_edge, from_gradient)
             new, predicted = self._step(from_gradient, from_data)
             in_slabs(loops.update_gradient, length, new, gradient, self.shrinkage, self.inverse_edge)
@@ -131,9 +145,22 @@ class _Problem:
             changed = _relative(sums)
             if progress is not None:
                 progress(iteration / limits.iterations, "inversion")
-            if changed < limits.tolerance:
+            if refinements and changed < limits.tolerance * EARLY:
+                field = self._refined(chi)
+                refinements -= 1
+            elif changed < limits.tolerance:
                 break
         return chi, iteration, changed
+
+    def _refined(self, chi: Float) -> Float:
+        """The field without what outside sources explain of it better than ``chi`` inside the mask does."""
+        spectrum = rfftn(np.where(self.inside, chi, np.float32(0)))
+        spectrum *= self.kernel
+        explained = irfftn(spectrum, self.shape)
+        rest = self.projection.removed(
+            self.field - explained, self.parameters.projections, PROJECTION_TOLERANCE
+        )
+        return np.where(self.inside, explained + rest, np.float32(0))
 
     def _step(self, from_gradient: Float, from_data: Float) -> tuple[Float, Float]:
         chi_spectrum, field_spectrum = rfftn(from_gradient), rfftn(from_data)

@@ -46,7 +46,7 @@ def divergence(
     start: int, stop: int, gradient: Float, shrinkage: Float, inverse_edge: Float, out: Float
 ) -> None:
     """``out`` becomes the adjoint differences of ``z - s``."""
-    _, nx, ny, nz = gradient.shape
+    _, _, ny, nz = gradient.shape
     for x in range(start, stop):
         for y in range(ny):
             for z in range(nz):
@@ -62,7 +62,7 @@ def divergence(
 
 
 @compiled
-def _reflection(gradient: Float, shrinkage: Float, x: int, y: int, z: int) -> np.float32:
+def _reflection(gradient: Float, shrinkage: Float, x: int, y: int, z: int) -> float:
     """The factor between ``gradient`` and ``z - s`` = 2 shrink(gradient) - gradient."""
     gx, gy, gz = gradient[0, x, y, z], gradient[1, x, y, z], gradient[2, x, y, z]
     length = math.sqrt(gx * gx + gy * gy + gz * gz)
