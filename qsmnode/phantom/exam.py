@@ -20,7 +20,7 @@ from qsmnode.phantom.head import SimulatedHead
 from qsmnode.phantom.part10 import SeriesWriter
 from qsmnode.phantom.pixels import stored_magnitude, stored_phase
 from qsmnode.phantom.protocol import AXIAL, CORONAL, SAGITTAL, SliceGeometry
-from qsmnode.phantom.siemens import Scan, Sequence3D, write_series
+from qsmnode.phantom.siemens import PulseSequence, Scan, write_series
 from qsmnode.phantom.tissues import BONE, CSF, EYE, GREY, SOFT, VEIN, VENTRICLE, WHITE
 from qsmnode.phantom.visit import Visit, clock
 
@@ -65,7 +65,7 @@ def write_localiser(head: SimulatedHead, folder: Path, visit: Visit) -> list[Pat
     written: list[Path] = []
     for number, plane in enumerate((AXIAL, SAGITTAL, CORONAL)):
         geometry = SliceGeometry((96, 96, 1), (2.6, 2.6, 7.0), plane, head.geometry.centre_mm)
-        sequence = Sequence3D(
+        sequence = PulseSequence(
             "*fl2d1",
             "localizer",
             1,
@@ -84,7 +84,7 @@ def write_localiser(head: SimulatedHead, folder: Path, visit: Visit) -> list[Pat
 def write_magnitude_only(head: SimulatedHead, folder: Path, visit: Visit) -> list[Path]:
     """A 2-D T2*-weighted gradient echo without phase images."""
     geometry = _thick_slices(head, 5.0)
-    sequence = Sequence3D(
+    sequence = PulseSequence(
         "*fl2d1", "t2_fl2d_tra_hemo", 3, (0.020,), ("NORM", "DIS2D"), slab=False, minutes_into_study=4.0
     )
     last = head.stack.magnitude[-1]
@@ -95,7 +95,7 @@ def write_magnitude_only(head: SimulatedHead, folder: Path, visit: Visit) -> lis
 def write_field_map(head: SimulatedHead, folder: Path, visit: Visit) -> list[Path]:
     """Two magnitude echoes in one series; in another their phase difference, under the second echo's time."""
     geometry = _thick_slices(head, 4.0)
-    sequence = Sequence3D(
+    sequence = PulseSequence(
         "*fm2d2r",
         "gre_field_mapping",
         5,
@@ -120,7 +120,7 @@ def write_mprage(head: SimulatedHead, folder: Path, visit: Visit) -> list[Path]:
     extent = [n * v for n, v in zip(head.geometry.shape, head.geometry.voxel_mm, strict=True)]
     shape = (max(8, round(extent[0] / 2.0)), max(8, round(extent[1] / 2.0)), 24)
     geometry = SliceGeometry(shape, (2.0, 2.0, 2.0), head.geometry.orientation, head.geometry.centre_mm)
-    sequence = Sequence3D(
+    sequence = PulseSequence(
         "*tfl3d1_16",
         "t1_mprage",
         8,
@@ -231,7 +231,7 @@ def _thick_slices(head: SimulatedHead, thickness_mm: float) -> SliceGeometry:
 def _scan(
     head: SimulatedHead,
     visit: Visit,
-    sequence: Sequence3D,
+    sequence: PulseSequence,
     geometry: SliceGeometry,
     label: str,
     series: str = "",

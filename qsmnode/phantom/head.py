@@ -19,7 +19,7 @@ from qsmnode.errors import EngineInputError
 from qsmnode.phantom.anatomy import HeadShape, Labels, build_of, fill_anatomy, pose_of
 from qsmnode.phantom.field import Lattice, Triple, field_of_sources, mean_blocks
 from qsmnode.phantom.protocol import Protocol, SliceGeometry
-from qsmnode.phantom.signal import Coefficients, add_ghost, add_noise, coils, complex_signal, shim
+from qsmnode.phantom.signal import add_ghost, add_noise, coils, complex_signal, harmonic_map, shim
 from qsmnode.phantom.structures import paint, structures_of
 from qsmnode.phantom.texture import add_texture, noise_tiles
 from qsmnode.phantom.tissues import AIR_PPM, LABEL_NAMES, WHITE, tissue_table
@@ -117,14 +117,14 @@ def simulate(head: HeadShape, protocol: Protocol, progress: Progress | None = No
     report(0.55, "total field")
     total = _total_field(head, protocol, tissue.chi, lattice)
     mean_total = _reported(total, lattice)
-    taken = shim(mean_total, brain, geometry.affine) if protocol.shimmed else np.zeros(9)
+    taken = shim(mean_total, brain, geometry) if protocol.shimmed else np.zeros(9)
     report(0.75, "signal")
-    maps = coils(protocol, brain, geometry.affine, head.generator("coils"))
+    maps = coils(protocol, brain, head.generator("coils"))
     signal = complex_signal((total, tissue.rate, tissue.density), lattice, protocol, taken, maps)
     _spoil(signal, protocol, labels, head)
     stack = _stack(signal, protocol)
     report(1.0, "done")
-    shimmed = (mean_total - _shim_map(taken, geometry)) * np.float32(protocol.frequency_mhz)
+    shimmed = (mean_total - harmonic_map(taken, geometry)) * np.float32(protocol.frequency_mhz)
     return SimulatedHead(head, protocol, stack, susceptibility, local, shimmed, brain, labels, geometry)
 
 
@@ -228,22 +228,6 @@ def _majority(tissue: _Tissue, lattice: Lattice) -> tuple[Labels, Mask]:
     if count > 1:
         mask = pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:])
     return labels, np.asarray(ndimage.binary_fill_holes(mask), dtype=np.bool_)
-
-
-def _shim_map(taken: Coefficients, geometry: SliceGeometry) -> Float:
-    """The shim's field (ppm) on the reported grid."""
-    affine = geometry.affine
-    i, j, k = (np.arange(n, dtype=np.float32) for n in geometry.shape)
-    x, y, z = (
-        ((affine[n, 0] * i)[:, None, None] + (affine[n, 1] * j)[:, None] + affine[n, 2] * k + affine[n, 3])
-        / 100.0
-        for n in range(3)
-    )
-    terms = (x, y, z, x * y, y * z, z * x, x * x - y * y, 2 * z * z - x * x - y * y)
-    total = np.full(geometry.shape, taken[0], np.float32)
-    for amount, term in zip(taken[1:], terms, strict=True):
-        total += np.float32(amount) * term.astype(np.float32)
-    return total
 
 
 def _spoil(signal: npt.NDArray[np.complex64], protocol: Protocol, labels: Labels, head: HeadShape) -> None:

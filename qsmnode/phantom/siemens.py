@@ -36,7 +36,7 @@ _SHORT = {"M": "mag", "P": "pha"}
 
 
 @dataclass(frozen=True)
-class Sequence3D:
+class PulseSequence:
     """What the headers say of one scan besides its geometry.
 
     ``flags`` follow the kind in ImageType; ``scanning`` and ``variant`` are ScanningSequence and
@@ -65,7 +65,7 @@ class Scan:
     """
 
     visit: Visit
-    sequence: Sequence3D
+    sequence: PulseSequence
     geometry: SliceGeometry
     field_t: float
     frequency_mhz: float
@@ -113,28 +113,25 @@ def write_classic(
             f"numbering, repeat: expected one of {NUMBERINGS} and at least 1, got {numbering!r}, {repeat}"
         )
     visit = Visit(measured.seed if seed is None else seed, salt, patient_id)
-    times = measured.protocol.echo_times_s
-    number = 10 + 2 * repeat
-    sequence = Sequence3D(
-        f"*fl3d{len(times)}r",
-        description,
-        number,
-        times,
-        repetition_time_ms=round(1000 * times[-1] + 5.0, 1),
-        minutes_into_study=10.0 + 8.0 * repeat,
-    )
-    scan = Scan(
-        visit,
-        sequence,
-        measured.geometry,
-        measured.protocol.field_t,
-        measured.protocol.frequency_mhz,
-        f"gre {repeat}",
-    )
+    scan = _multi_echo_scan(measured, visit, repeat, description)
     magnitude = stored_magnitude(measured.stack.magnitude)
     written = write_series(scan, Path(folder), "M", magnitude, numbering=numbering)
     phase = stored_phase(measured.stack.phase)
     return written + write_series(scan, Path(folder), "P", phase, numbering=numbering, series_offset=1)
+
+
+def _multi_echo_scan(measured: Measured, visit: Visit, repeat: int, description: str) -> Scan:
+    protocol, times = measured.protocol, measured.protocol.echo_times_s
+    sequence = PulseSequence(
+        f"*fl3d{len(times)}r",
+        description,
+        10 + 2 * repeat,
+        times,
+        repetition_time_ms=round(1000 * times[-1] + 5.0, 1),
+        minutes_into_study=10.0 + 8.0 * repeat,
+    )
+    label = f"gre {repeat}"
+    return Scan(visit, sequence, measured.geometry, protocol.field_t, protocol.frequency_mhz, label)
 
 
 def write_series(
