@@ -80,7 +80,7 @@ def measure(
 
 
 def measure_regions(maps: Maps, regions: Mapping[str, Mask]) -> tuple[Measurement, ...]:
-    """Measure each region inside the map's mask, in the order given; a region without a voxel there is absent.
+    """Measure each region inside the map's mask, in the order given; an empty region is absent.
 
     Args:
         maps: a reconstruction.

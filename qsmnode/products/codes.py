@@ -5,13 +5,10 @@ from __future__ import annotations
 from pydicom import Dataset, Sequence
 from pydicom.sr.coding import Code
 
-PRIVATE_SCHEME = "99QSMNODE"
-
 SUSCEPTIBILITY = Code("126396", "DCM", "Magnetic Susceptibility")
 QUANTITY = Code("246205007", "SCT", "Quantity")
 PPB = Code("[ppb]", "UCUM", "parts per billion")
 CUBIC_CENTIMETRE = Code("cm3", "UCUM", "cubic centimeter")
-VOXELS = Code("{voxels}", "UCUM", "voxels")
 VOLUME = Code("118565006", "SCT", "Volume")
 BRAIN = Code("12738006", "SCT", "Brain")
 ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical structure")
@@ -20,8 +17,6 @@ STANDARD_DEVIATION = Code("386136009", "SCT", "Standard Deviation")
 MEDIAN = Code("373099004", "SCT", "Median")
 P5 = Code("371888009", "SCT", "5th percentile")
 P95 = Code("371889001", "SCT", "95th percentile")
-VOXEL_COUNT = Code("VOXELS", PRIVATE_SCHEME, "Number of voxels measured")
-CLIPPED = Code("CLIPPED", PRIVATE_SCHEME, "Number of voxels clipped in the series")
 SOURCE_IMAGE = Code("121322", "DCM", "Source image for image processing operation")
 ACQUISITION_EQUIPMENT = Code("109101", "DCM", "Acquisition Equipment")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
@@ -40,13 +35,4 @@ def sequence_of(code: Code) -> Sequence:
     item.CodeValue = code.value
     item.CodingSchemeDesignator = code.scheme_designator
     item.CodeMeaning = code.meaning
-    return Sequence([item])
-
-
-def private_scheme() -> Sequence:
-    """CodingSchemeIdentificationSequence that declares this node's own codes."""
-    item = Dataset()
-    item.CodingSchemeDesignator = PRIVATE_SCHEME
-    item.CodingSchemeName = "qsmnode private codes"
-    item.CodingSchemeResponsibleOrganization = "qsmnode"
     return Sequence([item])

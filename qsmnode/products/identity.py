@@ -1,4 +1,4 @@
-"""What every object of this node starts with: the source's patient and study, this node as equipment, the time."""
+"""What every object starts with: the source's patient and study, this node as equipment, the time."""
 
 from __future__ import annotations
 

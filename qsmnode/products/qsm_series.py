@@ -6,23 +6,30 @@ real-world value mapping (DICOM PS3.3 C.7.6.16.2.11), without a rescale slope, w
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import numpy.typing as npt
-from pydicom import Dataset, Sequence
+from pydicom import DataElement, Dataset, Sequence
 from pydicom.uid import MRImageStorage
+from pydicom.valuerep import format_number_as_ds
 
+from qsmnode.dicom.geometry import along_normal, slice_normal
 from qsmnode.engine.types import Float
+from qsmnode.errors import JobFailed, NotEligible
+from qsmnode.measure.statistics import reference_statement
 from qsmnode.products import codes
-from qsmnode.products.context import ProductContext
-from qsmnode.products.identity import copy, identified
+from qsmnode.products.context import Plan, ProductContext
+from qsmnode.products.identity import identified, plain
+from qsmnode.products.patient import copy
 
 NAME = "qsm"
 WINDOW_CENTRE_PPB, WINDOW_WIDTH_PPB = 50, 300
-LARGEST_PPB = 32767
+LARGEST_PPB, SMALLEST_PPB = 32767, -32768
+_DESCRIPTION_LIMIT = 1024  # VR ST
 
 _COPIED = (
     "FrameOfReferenceUID",
-    "PatientPosition",
     "MagneticFieldStrength",
     "ImagingFrequency",
     "ImagedNucleus",
@@ -31,6 +38,8 @@ _COPIED = (
     "AcquisitionNumber",
     "AcquisitionDate",
     "AcquisitionTime",
+    "AcquisitionDateTime",
+    "ContrastBolusAgent",
     "ProtocolName",
     "ReceiveCoilName",
     "TransmitCoilName",
@@ -41,10 +50,12 @@ _DEFAULTS = {
     "ScanningSequence": "GR",
     "SequenceVariant": "NONE",
     "ScanOptions": "",
+    "MRAcquisitionType": "",
     "RepetitionTime": None,
     "EchoTrainLength": None,
     "PositionReferenceIndicator": "",
     "PatientPosition": "",
+    "BodyPartExamined": "BRAIN",
 }
 
 
@@ -53,13 +64,28 @@ def series_uid(context: ProductContext) -> str:
     return context.uid(NAME, "series")
 
 
+def plan(context: ProductContext) -> Plan:
+    """What the images will be called, in the order of the slices."""
+    slices = range(len(context.source.slices))
+    return Plan(
+        series_uid=series_uid(context),
+        series_number=context.series_number(1),
+        sop_class_uid=str(MRImageStorage),
+        sop_instance_uids=tuple(context.uid(NAME, "image", str(index)) for index in slices),
+    )
+
+
 def build(context: ProductContext) -> list[Dataset]:
-    """One image per slice, in the order of the slices, ready to be written."""
+    """One image per slice, in the order of the slices, ready to be written.
+
+    Raises:
+        NotEligible: the source names no study or no frame of reference.
+        JobFailed: the map holds values that are not finite.
+    """
     stored = stored_ppb(context.maps.susceptibility)
     smallest, largest = int(stored.min()), int(stored.max())
-    images = []
-    for index in range(len(context.source.slices)):
-        image = header(context, index)
+    images = headers(context)
+    for index, image in enumerate(images):
         plane = np.ascontiguousarray(stored[:, :, index].T)  # rows are Y
         image.Rows, image.Columns = plane.shape
         image.SamplesPerPixel = 1
@@ -71,30 +97,59 @@ def build(context: ProductContext) -> list[Dataset]:
         image["LargestPixelValueInSeries"] = _signed("LargestPixelValueInSeries", largest)
         image.PixelData = plane.astype("<i2").tobytes()
         image["PixelData"].VR = "OW"
-        images.append(image)
     return images
 
 
 def stored_ppb(susceptibility_ppm: Float) -> npt.NDArray[np.int16]:
-    """What is stored: whole ppb, cut off at what 16 bits can hold."""
-    return np.clip(np.rint(susceptibility_ppm * np.float32(1000)), -LARGEST_PPB, LARGEST_PPB).astype(np.int16)
+    """What is stored: whole ppb, cut off at what 16 bits can hold.
+
+    Raises:
+        JobFailed: a value is not finite; an integer image has no way to say so.
+    """
+    broken = int(np.count_nonzero(~np.isfinite(susceptibility_ppm)))
+    if broken:
+        raise JobFailed(f"susceptibility: expected finite values, got {broken} voxels of NaN or infinity")
+    stored: npt.NDArray[np.int16] = np.clip(_whole_ppb(susceptibility_ppm), SMALLEST_PPB, LARGEST_PPB).astype(
+        np.int16
+    )
+    return stored
 
 
 def clipped_voxels(susceptibility_ppm: Float) -> int:
     """How many voxels the stored values cannot hold."""
-    return int(np.count_nonzero(np.abs(np.rint(susceptibility_ppm * np.float32(1000))) > LARGEST_PPB))
+    whole = _whole_ppb(susceptibility_ppm)
+    return int(np.count_nonzero((whole > LARGEST_PPB) | (whole < SMALLEST_PPB)))
 
 
-def header(context: ProductContext, index: int) -> Dataset:
-    """One image without its pixels."""
+def _whole_ppb(susceptibility_ppm: Float) -> npt.NDArray[np.float64]:
+    return np.rint(susceptibility_ppm.astype(np.float64) * 1000.0)
+
+
+def headers(context: ProductContext) -> list[Dataset]:
+    """Every image without its pixels, in the order of the slices."""
+    if not context.source.template.get("FrameOfReferenceUID"):
+        raise NotEligible("FrameOfReferenceUID: expected one in the source, got none")
+    planned = plan(context)
+    common = _common(context, planned)
+    images = []
+    for index, sop_instance_uid in enumerate(planned.sop_instance_uids):
+        image = deepcopy(common)
+        image.SOPInstanceUID = sop_instance_uid
+        image.InstanceNumber = index + 1
+        _place(image, context, index)
+        image.SourceImageSequence = Sequence(_references(context, index))
+        images.append(image)
+    return images
+
+
+def _common(context: ProductContext, planned: Plan) -> Dataset:
+    """What all images of the series share."""
     source = context.source
     image = identified(context)
-    image.SOPClassUID = MRImageStorage
-    image.SOPInstanceUID = context.uid(NAME, "image", str(index))
-    image.SeriesInstanceUID = series_uid(context)
+    image.SOPClassUID = planned.sop_class_uid
+    image.SeriesInstanceUID = planned.series_uid
     image.Modality = "MR"
-    image.SeriesNumber = context.series_number(1)
-    image.InstanceNumber = index + 1
+    image.SeriesNumber = planned.series_number
     image.SeriesDescription = "QSM ppb (research use)"
     image.ImageType = ["DERIVED", "PRIMARY", "OTHER", "QSM"]
     for keyword, value in _DEFAULTS.items():
@@ -102,11 +157,8 @@ def header(context: ProductContext, index: int) -> Dataset:
         setattr(image, keyword, value if found in (None, "") else found)
     for keyword in _COPIED:
         copy(source.template, image, keyword)
-    image.MRAcquisitionType = source.template.get("MRAcquisitionType") or "3D"
     image.EchoTime = None  # a field of all echoes has none
-    image.BodyPartExamined = source.template.get("BodyPartExamined") or "BRAIN"
-    _place(image, context, index)
-    _describe(image, context, index)
+    _describe(image, context)
     image.BurnedInAnnotation = "NO"
     image.LossyImageCompression = "00"
     image.WindowCenter, image.WindowWidth = WINDOW_CENTRE_PPB, WINDOW_WIDTH_PPB
@@ -122,16 +174,18 @@ def _place(image: Dataset, context: ProductContext, index: int) -> None:
     image.PixelSpacing = _decimals(source.pixel_spacing_mm)
     image.SliceThickness = _decimal(source.slice_thickness_mm)
     image.SpacingBetweenSlices = _decimal(source.slice_spacing_mm)
+    image.SliceLocation = _decimal(
+        along_normal(source.slices[index].position_mm, slice_normal(source.orientation))
+    )
 
 
-def _describe(image: Dataset, context: ProductContext, index: int) -> None:
+def _describe(image: Dataset, context: ProductContext) -> None:
     replaces = f"; replaces series {context.revision_of}" if context.revision_of else ""
-    image.DerivationDescription = (
-        f"Quantitative susceptibility map, ppb, relative to {context.maps.reference}; "
+    image.DerivationDescription = plain(
+        f"Quantitative susceptibility map, ppb, 0 outside the mask. {reference_statement(context.maps)} "
         f"{context.algorithm}; research use, not for diagnosis{replaces}"
-    )[:1024]
+    )[:_DESCRIPTION_LIMIT]
     image.DerivationCodeSequence = codes.sequence_of(codes.SUSCEPTIBILITY)
-    image.SourceImageSequence = Sequence(_references(context, index))
 
 
 def _references(context: ProductContext, index: int) -> list[Dataset]:
@@ -148,6 +202,7 @@ def _references(context: ProductContext, index: int) -> list[Dataset]:
         item.ReferencedSOPInstanceUID = sop_instance
         if numbers:
             item.ReferencedFrameNumber = sorted(numbers)
+        item.SpatialLocationsPreserved = "YES"
         item.PurposeOfReferenceCodeSequence = codes.sequence_of(codes.SOURCE_IMAGE)
         items.append(item)
     return items
@@ -162,7 +217,7 @@ def _mapping() -> Dataset:
     item.LUTExplanation = "Magnetic susceptibility"
     item.LUTLabel = "QSM"
     item.MeasurementUnitsCodeSequence = codes.sequence_of(codes.PPB)
-    item["RealWorldValueFirstValueMapped"] = _signed("RealWorldValueFirstValueMapped", -LARGEST_PPB - 1)
+    item["RealWorldValueFirstValueMapped"] = _signed("RealWorldValueFirstValueMapped", SMALLEST_PPB)
     item["RealWorldValueLastValueMapped"] = _signed("RealWorldValueLastValueMapped", LARGEST_PPB)
     item.RealWorldValueIntercept = 0.0
     item.RealWorldValueSlope = 1.0
@@ -170,11 +225,9 @@ def _mapping() -> Dataset:
     return item
 
 
-def _signed(keyword: str, value: int):  # type: ignore[no-untyped-def]  # pydicom's element
-    from pydicom.datadict import tag_for_keyword
-    from pydicom.dataelem import DataElement
-
-    return DataElement(tag_for_keyword(keyword), "SS", value)
+def _signed(keyword: str, value: int) -> DataElement:
+    """An attribute whose VR follows PixelRepresentation, as signed 16 bit."""
+    return DataElement(keyword, "SS", value)
 
 
 def _decimals(values: tuple[float, ...]) -> list[str]:
@@ -183,8 +236,4 @@ def _decimals(values: tuple[float, ...]) -> list[str]:
 
 def _decimal(value: float) -> str:
     """A decimal string of at most 16 characters, as exact as they allow."""
-    for digits in range(16, 0, -1):
-        text = f"{value:.{digits}g}"
-        if len(text) <= 16:
-            return text
-    raise ValueError(f"{value}: no decimal string of 16 characters")
+    return format_number_as_ds(float(value))

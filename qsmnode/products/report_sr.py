@@ -1,7 +1,9 @@
 """The report: a Comprehensive 3D SR after TID 1500 with the whole brain's susceptibility and how it was made.
 
 The whole-brain group is TID 1501 (Measurement Group) that refers to the images it was measured in: TID 1410
-and 1411 need a segmentation or coordinates to point at, and the brain mask is sent as neither.
+and 1411 need a segmentation or coordinates to point at, and the brain mask is sent as neither. There is no image
+library: it would repeat the header of every slice, which the referenced QSM images hold already. The QSM images
+are the evidence; they name the scanner's images they were made from, slice by slice.
 """
 
 from __future__ import annotations
@@ -12,36 +14,64 @@ from typing import Any
 import numpy as np
 from highdicom.sr import (
     AlgorithmIdentification,
+    CodedConcept,
     Comprehensive3DSR,
+    ContainerContentItem,
+    ContentSequence,
     DeviceObserverIdentifyingAttributes,
     FindingSite,
+    LanguageOfContentItemAndDescendants,
     Measurement,
     MeasurementReport,
     MeasurementsAndQualitativeEvaluations,
     ObservationContext,
     ObserverContext,
+    RelationshipTypeValues,
     SourceImageForMeasurementGroup,
+    TextContentItem,
     TrackingIdentifier,
 )
 from pydicom import Dataset
 from pydicom.sr.codedict import codes as dictionary
 from pydicom.sr.coding import Code
+from pydicom.uid import Comprehensive3DSRStorage
 
 from qsmnode import __version__
 from qsmnode.dicom.identity import derive_uid
 from qsmnode.errors import NotEligible
 from qsmnode.measure import statistics
 from qsmnode.products import codes, qsm_series
-from qsmnode.products.context import ProductContext
-from qsmnode.products.identity import identified
+from qsmnode.products.context import Plan, ProductContext
+from qsmnode.products.identity import MANUFACTURER, identified, plain
 
 NAME = "report"
 _DECIMALS = 3
+# highdicom reads these from the evidence
+_LOOKED_AT = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+)
 
 
 def series_uid(context: ProductContext) -> str:
     """The series that holds it."""
     return context.uid(NAME, "series")
+
+
+def plan(context: ProductContext) -> Plan:
+    """What the document will be called."""
+    return Plan(
+        series_uid=series_uid(context),
+        series_number=context.series_number(2),
+        sop_class_uid=str(Comprehensive3DSRStorage),
+        sop_instance_uids=(context.uid(NAME, "document"),),
+    )
 
 
 def build(context: ProductContext) -> list[Dataset]:
@@ -52,18 +82,16 @@ def build(context: ProductContext) -> list[Dataset]:
     """
     if not context.measurements:
         raise NotEligible("report: nothing could be measured; the map's mask is empty")
-    images = [qsm_series.header(context, index) for index in range(len(context.source.slices))]
-    for image in images:
-        # what highdicom looks at beyond identity; the pixels themselves are not needed
-        image.Rows, image.Columns = context.source.stack.grid.shape[1], context.source.stack.grid.shape[0]
+    images = _evidence(context)
+    planned = plan(context)
     report = Comprehensive3DSR(
         evidence=images,
         content=_content(context, images)[0],
-        series_instance_uid=series_uid(context),
-        series_number=context.series_number(2),
-        sop_instance_uid=context.uid(NAME, "document"),
+        series_instance_uid=planned.series_uid,
+        series_number=planned.series_number,
+        sop_instance_uid=planned.sop_instance_uids[0],
         instance_number=1,
-        manufacturer="qsmnode",
+        manufacturer=MANUFACTURER,
         is_complete=True,
         is_final=False,
         is_verified=False,
@@ -73,30 +101,90 @@ def build(context: ProductContext) -> list[Dataset]:
     return [report]
 
 
+def _evidence(context: ProductContext) -> list[Dataset]:
+    """The QSM images by their names alone; identity is copied from the source, not through the library."""
+    planned = qsm_series.plan(context)
+    images = []
+    for sop_instance_uid in planned.sop_instance_uids:
+        image = Dataset()
+        image.StudyInstanceUID = context.source.template.StudyInstanceUID
+        image.SeriesInstanceUID = planned.series_uid
+        image.SOPClassUID = planned.sop_class_uid
+        image.SOPInstanceUID = sop_instance_uid
+        for keyword in _LOOKED_AT:
+            setattr(image, keyword, "")
+        images.append(image)
+    return images
+
+
 def _settle(report: Dataset, context: ProductContext) -> None:
     """Identity and times as in every product: the library fills in the present and the images' equipment."""
     for element in identified(context):
         report[element.tag] = element
-    report.CodingSchemeIdentificationSequence = codes.private_scheme()
-    report.PreliminaryFlag = "PRELIMINARY"
 
 
 def _content(context: ProductContext, images: list[Dataset]) -> MeasurementReport:
     device = ObserverContext(
         observer_type=dictionary.DCM.Device,
         observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
-            uid=derive_uid("device", "qsmnode"),
-            name="qsmnode",
-            manufacturer_name="qsmnode",
-            model_name=f"qsmnode {__version__}",
+            uid=derive_uid("device", context.node),
+            name=plain(context.node),
+            manufacturer_name=MANUFACTURER,
+            model_name=f"{MANUFACTURER} {__version__}",
         ),
     )
-    return MeasurementReport(
+    report = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=device),
         procedure_reported=codes.BRAIN_MRI,
         imaging_measurements=[_group(context, item, images) for item in context.measurements],
         title=codes.MEASUREMENT_REPORT,
+        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(
+            CodedConcept.from_code(codes.ENGLISH)
+        ),
     )
+    report[0].ContentSequence.append(_evaluations(context))
+    return report
+
+
+def _evaluations(context: ProductContext) -> ContainerContentItem:
+    """TID 1500's qualitative evaluations: what a reader must know that has no coded measurement."""
+    container = ContainerContentItem(
+        name=codes.QUALITATIVE_EVALUATIONS, relationship_type=RelationshipTypeValues.CONTAINS
+    )
+    container.ContentSequence = ContentSequence(
+        [
+            TextContentItem(name=name, value=plain(text), relationship_type=RelationshipTypeValues.CONTAINS)
+            for name, text in remarks(context)
+        ]
+    )
+    return container
+
+
+def remarks(context: ProductContext) -> list[tuple[Code, str]]:
+    """What the report says in words: purpose, reference, quality figures and warnings."""
+    clipped = qsm_series.clipped_voxels(context.maps.susceptibility)
+    lines = [
+        (codes.COMMENT, "Research use, not for diagnosis."),
+        (codes.COMMENT, statistics.reference_statement(context.maps)),
+    ]
+    lines += [
+        (
+            codes.QUALITY_ASSESSMENT,
+            f"{item.name}: {item.voxels} voxels measured, {item.excluded_voxels} left out",
+        )
+        for item in context.measurements
+    ]
+    lines.append((codes.QUALITY_ASSESSMENT, f"voxels clipped in the QSM series = {clipped}"))
+    lines += [
+        (codes.QUALITY_ASSESSMENT, f"{name} = {value:.6g}")
+        for name, value in sorted(context.maps.quality.items())
+    ]
+    lines += [(codes.QUALITY_ISSUE, warning) for warning in context.source.warnings]
+    if clipped:
+        lines.append((codes.QUALITY_ISSUE, f"{clipped} voxels exceed the stored range of the QSM series"))
+    if context.revision_of:
+        lines.append((codes.COMMENT, f"Replaces series {context.revision_of}"))
+    return lines
 
 
 def _group(
@@ -105,7 +193,7 @@ def _group(
     inside = np.flatnonzero(context.maps.mask.any(axis=(0, 1)))
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
-            uid=context.uid(NAME, measured.name), identifier=measured.name
+            uid=context.uid(NAME, measured.name), identifier=plain(measured.name)
         ),
         finding_category=codes.ANATOMICAL_STRUCTURE,
         finding_type=codes.BRAIN,
@@ -115,7 +203,10 @@ def _group(
             *(_susceptibility(value, derivation) for value, derivation in _statistics(measured)),
             Measurement(name=codes.VOLUME, value=_rounded(measured.volume_ml), unit=codes.CUBIC_CENTIMETRE),
         ],
-        source_images=[SourceImageForMeasurementGroup.from_source_image(images[index]) for index in inside],
+        source_images=[
+            SourceImageForMeasurementGroup(images[index].SOPClassUID, images[index].SOPInstanceUID)
+            for index in inside
+        ],
     )
 
 
@@ -148,18 +239,18 @@ def _algorithm(context: ProductContext) -> AlgorithmIdentification:
 
 def parameters(context: ProductContext) -> list[str]:
     """Everything that decided about the numbers, one text each."""
+    stack = context.source.stack
     lines = [
-        f"reference: {context.maps.reference}",
+        f"reference: {statistics.reference_statement(context.maps)}",
         "unit: ppb; stored values of the QSM series are whole ppb",
+        f"echo times: {', '.join(f'{1000 * time:.6g}' for time in stack.echo_times_s)} ms",
+        f"imaging frequency: {stack.imaging_frequency_mhz:.9g} MHz",
+        f"source series: {context.source.template.get('SeriesInstanceUID', 'not stated')}",
+        f"source content sha256: {context.source.content_sha256}",
         f"recipe: {context.recipe.version}, sha256 {context.recipe.hash}",
         *(f"{step}: {_in_words(chosen)}" for step, chosen in context.recipe.as_mapping().items()),
-        f"voxels beyond the stored range: {qsm_series.clipped_voxels(context.maps.susceptibility)}",
-        *(f"quality {name}: {value:.6g}" for name, value in sorted(context.maps.quality.items())),
-        *(f"warning: {warning}" for warning in context.source.warnings),
     ]
-    if context.revision_of:
-        lines.append(f"replaces series: {context.revision_of}")
-    return [*lines, "research use, not for diagnosis"]
+    return [plain(line) for line in lines]
 
 
 def _in_words(chosen: Any) -> str:
