@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 
-from qsmnode.dicom.geometry import affine_of
-from qsmnode.engine.types import EchoStack
+from qsmnode.dicom.acceptance import acceptance_warnings
+from qsmnode.dicom.acquisition import Acquisition
+from qsmnode.dicom.completeness import COMPLETE, UNDECLARED, assess
+from qsmnode.dicom.encodings.encoding import Encoding
+from qsmnode.dicom.encodings.registry import encoding_for
+from qsmnode.dicom.frames import ImageView
+from qsmnode.dicom.geometry import affine_of, b0_direction, order_slices
+from qsmnode.dicom.grid import echo_index
+from qsmnode.dicom.pairing import Image
+from qsmnode.dicom.pixels import (
+    USED_KINDS,
+    alternates,
+    polar,
+    read_all,
+    with_every_second_slice_negated,
+    wrapped,
+)
+from qsmnode.dicom.reading import text, texts
+from qsmnode.dicom.template import template_of
+from qsmnode.engine.types import EchoStack, Float, Grid
+from qsmnode.errors import NotEligible
 
 
 @dataclass(frozen=True)
@@ -70,3 +93,170 @@ class Source:
         return affine_of(
             self.orientation, self.pixel_spacing_mm, self.slice_spacing_mm, self.slices[0].position_mm
         )
+
+
+@dataclass(frozen=True)
+class _Geometry:
+    spacing_mm: float
+    thickness_mm: float
+    grid: Grid
+
+
+def load(acquisition: Acquisition, paths: Mapping[str, Path]) -> Source:
+    """Read an acquisition's images into arrays.
+
+    Args:
+        acquisition: whole; neither held nor ignored.
+        paths: SOP instance UID to file, of every member.
+
+    Raises:
+        NotEligible: it must not become a map: says why.
+        UnreadableDicom: a file is missing or damaged.
+    """
+    frequency = _refuse(acquisition)
+    geometry = _geometry(acquisition)
+    encoding = encoding_for(acquisition.manufacturer)
+    arrays, references, template_view = _read(acquisition, paths, encoding)
+    magnitude, phase, remarks = _polar(acquisition, arrays, encoding)
+    slices = tuple(
+        SliceSource(position, tuple(sorted(found, key=lambda one: (one.echo, one.kind))))
+        for position, found in zip(acquisition.slices, references, strict=True)
+    )
+    stack = EchoStack(
+        magnitude=magnitude,
+        phase=phase,
+        echo_times_s=acquisition.echo_times_s,
+        imaging_frequency_mhz=frequency,
+        grid=geometry.grid,
+        readout_axis=_readout_axis(template_view),
+    )
+    warnings = acceptance_warnings(
+        acquisition.dimensions,
+        acquisition.echo_times_s,
+        geometry.grid.voxel_mm,
+        len(slices),
+        acquisition.field_t,
+    )
+    return Source(
+        stack=stack,
+        slices=slices,
+        orientation=acquisition.orientation,
+        pixel_spacing_mm=acquisition.pixel_spacing_mm,
+        slice_thickness_mm=geometry.thickness_mm,
+        slice_spacing_mm=geometry.spacing_mm,
+        template=template_of(template_view),
+        content_sha256=_content(acquisition, stack),
+        warnings=(*warnings, *remarks),
+    )
+
+
+def _refuse(acquisition: Acquisition) -> float:
+    """The centre frequency in MHz of an acquisition that may be read."""
+    for reason in (acquisition.ignored, acquisition.held):
+        if reason is not None:
+            raise NotEligible(reason)
+    whole = assess(acquisition)
+    if whole.state not in (COMPLETE, UNDECLARED):
+        raise NotEligible(f"{whole.state}: {'; '.join(whole.missing)}")
+    if acquisition.imaging_frequency_mhz is None:
+        raise NotEligible(
+            "ImagingFrequency is missing, implausible for the field strength, or differs between images: "
+            "the ppm scale comes from it and from nothing else"
+        )
+    return acquisition.imaging_frequency_mhz
+
+
+def _geometry(acquisition: Acquisition) -> _Geometry:
+    ordered = order_slices(acquisition.slices, acquisition.orientation)
+    spacing = ordered.spacing_mm
+    if spacing is None:
+        raise NotEligible("a single slice: the field of its neighbourhood is not known")
+    thickness = acquisition.slice_thickness_mm or spacing
+    gap = spacing - thickness
+    if gap > max(0.01 * thickness, 0.02):
+        raise NotEligible(f"gaps of {gap:.2f} mm between slices of {thickness:.2f} mm")
+    rows, columns = acquisition.shape
+    between_rows, between_columns = acquisition.pixel_spacing_mm
+    grid = Grid(
+        shape=(columns, rows, len(acquisition.slices)),
+        voxel_mm=(between_columns, between_rows, spacing),
+        b0_direction=b0_direction(acquisition.orientation),
+    )
+    return _Geometry(spacing, thickness, grid)
+
+
+def _read(
+    acquisition: Acquisition, paths: Mapping[str, Path], encoding: Encoding
+) -> tuple[Float, list[list[ImageReference]], ImageView]:
+    """Both kinds as (2, E, X, Y, Z), the references of each slice, and the view that the template is made of."""
+    times, grid = acquisition.echo_times_s, acquisition.grid
+    used = [image for image in acquisition.images if image.kind in acquisition.pair]
+    by_uid: dict[str, list[Image]] = {}
+    for image in used:
+        by_uid.setdefault(image.sop_instance_uid, []).append(image)
+    wanted = {uid: {one.frame_index or 0: one.kind for one in images} for uid, images in by_uid.items()}
+    rows, columns = acquisition.shape
+    arrays = np.zeros((2, len(times), len(grid.positions), rows, columns), dtype=np.float32)
+    references: list[list[ImageReference]] = [[] for _ in grid.positions]
+    template: ImageView | None = None
+    for uid, loaded in read_all(paths, wanted, encoding):
+        sop_class = text(loaded.dataset, "SOPClassUID")
+        for image in by_uid[uid]:
+            index, echo, z = (
+                image.frame_index or 0,
+                echo_index(image.echo_time_s, times),
+                grid.index_of[image.position],
+            )
+            picture = loaded.pictures[index]
+            if echo is None or picture.shape != (rows, columns):
+                raise NotEligible(f"an image has {picture.shape} pixels, its acquisition {(rows, columns)}")
+            arrays[USED_KINDS[image.kind], echo, z] = picture
+            number = None if image.frame_index is None else index + 1
+            references[z].append(ImageReference(sop_class, uid, number, image.kind, echo + 1))
+            if (image.kind, echo, z) == (acquisition.pair[0], 0, 0):
+                template = loaded.views[index]
+    if template is None:
+        raise NotEligible(f"the first slice of {acquisition.pair[0]}, echo 1, is missing")
+    return arrays.transpose(0, 1, 4, 3, 2), references, template
+
+
+def _polar(
+    acquisition: Acquisition, arrays: Float, encoding: Encoding
+) -> tuple[Float, Float, tuple[str, ...]]:
+    remarks = []
+    if acquisition.pair[0] == "real":
+        magnitude, phase = polar(arrays[0], arrays[1])
+    else:
+        magnitude, phase = arrays[0], wrapped(arrays[1])
+    if float(magnitude.min()) < 0:
+        raise NotEligible(
+            f"magnitude images hold negative values (down to {float(magnitude.min()):g}): a field map?"
+        )
+    if float(magnitude.max()) <= 0:
+        raise NotEligible("magnitude images are empty")
+    if encoding.prefers_complex and acquisition.dimensions == 3 and alternates(magnitude[0], phase[0]):
+        phase = with_every_second_slice_negated(phase)
+        remarks.append("slices alternated in sign: every second one negated")
+    return magnitude, phase, tuple(remarks)
+
+
+def _readout_axis(view: ImageView) -> int | None:
+    """Frequency encoding runs across the phase encoding direction."""
+    direction = texts(view.get("InPlanePhaseEncodingDirection"))[:1]
+    return {"ROW": 1, "COL": 0, "COLUMN": 0}.get(direction[0]) if direction else None
+
+
+def _content(acquisition: Acquisition, stack: EchoStack) -> str:
+    """Hex SHA-256 of what a reconstruction sees: the same images give the same, one changed voxel another."""
+    facts: Sequence[object] = (
+        acquisition.sop_instance_uids,
+        stack.echo_times_s,
+        stack.imaging_frequency_mhz,
+        acquisition.orientation,
+        acquisition.pixel_spacing_mm,
+        acquisition.slices,
+    )
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    digest.update(stack.magnitude.tobytes())
+    digest.update(stack.phase.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,85 @@
+"""Slices and echoes as they are seen: merged where headers round, counted where some are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from qsmnode.dicom.geometry import (
+    POSITION_TOLERANCE_MM,
+    SPACING_TOLERANCE,
+    Vector,
+    along_normal,
+    slice_normal,
+)
+
+ECHO_TOLERANCE_S = 2e-5
+"""Echo times closer than this are one echo: headers round to microseconds, echoes are far apart."""
+
+
+def merged_times(times: Iterable[float]) -> tuple[float, ...]:
+    """Distinct echo times, ascending; those within the rounding of headers are one."""
+    merged: list[float] = []
+    for time in sorted(set(times)):
+        if not merged or time - merged[-1] > ECHO_TOLERANCE_S:
+            merged.append(time)
+    return tuple(merged)
+
+
+def echo_index(time: float | None, times: Sequence[float]) -> int | None:
+    """Index of an echo time among merged ones, or None."""
+    if time is None:
+        return None
+    near = [index for index, known in enumerate(times) if -1e-9 <= time - known <= ECHO_TOLERANCE_S * 2]
+    return near[-1] if near else None
+
+
+@dataclass(frozen=True)
+class SliceGrid:
+    """Distinct slice places along the normal.
+
+    Attributes:
+        positions: ImagePositionPatient of each, ascending along the normal.
+        places_mm: along the normal.
+        spacing_mm: distance of neighbouring places of the grid; None for fewer than two slices.
+        index_of: place of a position (as the header has it) in this list.
+    """
+
+    positions: tuple[Vector, ...]
+    places_mm: tuple[float, ...]
+    spacing_mm: float | None
+    index_of: dict[Vector, int]
+
+    @classmethod
+    def of(cls, positions: Iterable[Vector], orientation: Sequence[float]) -> SliceGrid:
+        """Sort and merge positions along the normal of an orientation."""
+        normal = slice_normal(orientation)
+        placed = sorted((along_normal(position, normal), position) for position in set(positions))
+        kept: list[tuple[float, Vector]] = []
+        index_of: dict[Vector, int] = {}
+        for place, position in placed:
+            if not kept or place - kept[-1][0] > POSITION_TOLERANCE_MM:
+                kept.append((place, position))
+            index_of[position] = len(kept) - 1
+        places = tuple(place for place, _ in kept)
+        steps = sorted(after - before for before, after in pairwise(places))
+        # the smallest step is one spacing even where most slices are missing; the whole reach refines it
+        spacing = steps[0] if steps else None
+        if spacing is not None:
+            spacing = (places[-1] - places[0]) / max(1, round((places[-1] - places[0]) / spacing))
+        return cls(tuple(position for _, position in kept), places, spacing, index_of)
+
+    def steps(self) -> tuple[int, ...] | None:
+        """Number of each slice counted in spacings from the first, or None where they fit no regular grid."""
+        if self.spacing_mm is None:
+            return tuple(range(len(self.places_mm)))
+        start = self.places_mm[0]
+        ratios = [(place - start) / self.spacing_mm for place in self.places_mm]
+        numbers = [round(ratio) for ratio in ratios]
+        tolerance = max(SPACING_TOLERANCE * self.spacing_mm, POSITION_TOLERANCE_MM)
+        fits = all(
+            abs(place - start - number * self.spacing_mm) <= tolerance
+            for place, number in zip(self.places_mm, numbers, strict=True)
+        )
+        return tuple(numbers) if fits else None
