@@ -24,7 +24,7 @@ START_TOLERANCE_S = 2.0
 """Images of one scan start within this time of each other; no gradient-echo volume is over so soon."""
 
 FREQUENCY_TOLERANCE = 1e-5
-"""Part by which the centre frequencies of one scan's images may differ: headers round, scans do not retune."""
+"""Part by which the centre frequencies of one scan's images may differ: headers round, scans keep tune."""
 
 _NOWHERE = (math.nan, math.nan, math.nan)
 

@@ -133,8 +133,8 @@ def wrapped(phase: Picture) -> Picture:
     if low >= -slack and high <= 2 * math.pi + slack:
         return np.asarray(np.where(phase > np.pi, phase - 2 * np.pi, phase), dtype=np.float32)
     raise NotEligible(
-        f"phase runs from {low:.3f} to {high:.3f} rad, more than one turn: unwrapped by the scanner or scaled in "
-        "an unknown way"
+        f"phase runs from {low:.3f} to {high:.3f} rad, more than one turn: unwrapped by the scanner "
+        "or scaled in an unknown way"
     )
 
 
@@ -161,7 +161,7 @@ def alternates(magnitude: Picture, phase: Picture) -> bool:
         axis=(0, 1),
         dtype=np.float64,
     )
-    return int(np.count_nonzero(agreement < 0)) * 2 > pairs
+    return 2 * int(np.count_nonzero(agreement < 0)) > int(pairs)
 
 
 def with_every_second_slice_negated(phase: Picture) -> Picture:

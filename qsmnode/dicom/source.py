@@ -188,7 +188,7 @@ def _geometry(acquisition: Acquisition) -> _Geometry:
 def _read(
     acquisition: Acquisition, paths: Mapping[str, Path], encoding: Encoding
 ) -> tuple[Float, list[list[ImageReference]], ImageView]:
-    """Both kinds as (2, E, X, Y, Z), the references of each slice, and the view that the template is made of."""
+    """Both kinds as (2, E, X, Y, Z), the references of each slice, and the view for the template."""
     times, grid = acquisition.echo_times_s, acquisition.grid
     used = [image for image in acquisition.images if image.kind in acquisition.pair]
     by_uid: dict[str, list[Image]] = {}
@@ -202,11 +202,8 @@ def _read(
     for uid, loaded in read_all(paths, wanted, encoding):
         sop_class = text(loaded.dataset, "SOPClassUID")
         for image in by_uid[uid]:
-            index, echo, z = (
-                image.frame_index or 0,
-                echo_index(image.echo_time_s, times),
-                grid.index_of[image.position],
-            )
+            index, z = image.frame_index or 0, grid.index_of[image.position]
+            echo = echo_index(image.echo_time_s, times)
             picture = loaded.pictures[index]
             if echo is None or picture.shape != (rows, columns):
                 raise NotEligible(f"an image has {picture.shape} pixels, its acquisition {(rows, columns)}")

@@ -70,9 +70,8 @@ def _flatten(template: Dataset, view: ImageView) -> None:
         template.ImagingFrequency = f"{float(frequency):.10g}"
     template.SOPClassUID = MRImageStorage
     template.ScanningSequence = "GR"
-    template.SequenceVariant = (
-        "SP" if text(view.dataset, "Spoiling").upper() in ("RF", "GRADIENT") else "NONE"
-    )
+    spoiled = text(view.dataset, "Spoiling").upper() in ("RF", "GRADIENT")
+    template.SequenceVariant = "SP" if spoiled else "NONE"
     template.ImageType = list(view.get("FrameType") or ("ORIGINAL", "PRIMARY", "M"))
     _date_and_time(template, view)
 
