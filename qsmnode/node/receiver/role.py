@@ -91,18 +91,26 @@ class Receiver:
             if self._loop.stopping:
                 return
             raise
-        link.setblocking(True)
+        try:
+            connection = Connection(link)
+        except OSError:
+            link.close()  # gone before it said a word
+            return
         address = normalised(str(where[0]))
-        connection = Connection(link)
         self._door.enter(connection, address)
         thread = threading.Thread(
             target=self._serve, args=(connection, address), name=f"association {address}", daemon=True
         )
-        self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the machine has no room for another thread
+            self._door.leave(connection)
+            connection.close()
+            raise
 
     def _serve(self, connection: Connection, address: str) -> None:
         session = Session(self._house, connection, address)
+        self._threads.add(threading.current_thread())
         try:
             session.serve()
         except Exception as error:  # noqa: BLE001 - one association must not take the node with it

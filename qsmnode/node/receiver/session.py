@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -246,9 +247,13 @@ class Session:
         return self.association_id
 
     def _end_in_ledger(self) -> None:
-        if self.association_id is not None:
+        if self.association_id is None:
+            return
+        try:
             self._house.intake.store.instances.end_association(self.association_id)
-            self.association_id = None
+        except sqlite3.Error:
+            return  # the role tries again until it is noted
+        self.association_id = None
 
     def _respond(self, context_id: int, received: Command, answer: Answer) -> None:
         kind = command.number(received, command.COMMAND_FIELD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import resource
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -209,13 +210,29 @@ def test_a_ledger_that_cannot_be_written_is_0xa700_and_leaves_nothing(
     sent = write_object(tmp_path / "sent.dcm", "1.2.3.4")
     with node.store.database.transaction() as connection:
         connection.execute(
-            "CREATE TRIGGER full BEFORE INSERT ON instance BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END"
+            "CREATE TRIGGER full BEFORE INSERT ON instance BEGIN SELECT RAISE(ABORT, 'I/O error'); END"
         )
     assert send(node.port, sent, sent) == [0xA700, 0xA700]
     assert node.files() == []
     with node.store.database.transaction() as connection:
         connection.execute("DROP TRIGGER full")
     assert send(node.port, sent) == [0x0000]
+
+
+def test_the_end_of_an_association_is_noted_as_soon_as_the_ledger_can(
+    run_receiver: Run, write_object: WriteObject, tmp_path: Path
+) -> None:
+    node = run_receiver()
+    with node.store.database.transaction() as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON association BEGIN SELECT RAISE(ABORT, 'I/O error'); END"
+        )
+    assert send(node.port, write_object(tmp_path / "sent.dcm", "1.2.3.4")) == [0x0000]
+    assert node.rows(table="association")[0]["ended_at"] is None
+    with node.store.database.transaction() as connection:
+        connection.execute("DROP TRIGGER full")
+    while node.rows(table="association")[0]["ended_at"] is None:
+        time.sleep(0.01)
 
 
 def test_files_that_no_row_speaks_for_are_removed_at_the_start(
