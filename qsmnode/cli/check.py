@@ -16,7 +16,7 @@ def add(verbs: Any) -> None:
         help="check a configuration",
         description="Print every mistake as file:line:col: key: message.",
     )
-    verb.add_argument("file", type=Path, metavar="FILE")
+    verb.add_argument("file", type=Path, metavar="FILE", help="configuration (see `qsmnode config`)")
     verb.set_defaults(run=run)
 
 

@@ -25,7 +25,7 @@ def add(verbs: Any) -> None:
         description="Simulate a head, send it to a node over a real association, and show what comes of it.",
     )
     verb.add_argument("--out", type=Path, default=Path("demo-out"), metavar="DIR", help="default: ./demo-out")
-    verb.add_argument("--seed", type=int, default=1, help="which head (default: 1)")
+    verb.add_argument("--seed", type=int, default=1, metavar="N", help="which head (default: 1)")
     verb.set_defaults(run=run)
 
 

@@ -10,7 +10,11 @@ from qsmnode.cli.settings import add_config, load_config
 
 def add(verbs: Any) -> None:
     """Declare the verb."""
-    verb = verbs.add_parser("run", help="run the node until it is told to stop", description=__doc__)
+    verb = verbs.add_parser(
+        "run",
+        help="run the node until it is told to stop",
+        description="Receive, reconstruct and send until SIGINT or SIGTERM; what is under way is kept.",
+    )
     add_config(verb)
     verb.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="how much to log"
