@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from qsmnode.dicom.acquisition import Acquisition
 from qsmnode.dicom.grid import echo_index, merged_times
@@ -13,6 +13,8 @@ COMPLETE = "complete"
 INCOMPLETE = "incomplete"
 UNDECLARED = "undeclared"
 CONTRADICTION = "contradiction"
+
+_MAX_RANGES = 8
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,24 @@ class Completeness:
 
 def assess(acquisition: Acquisition) -> Completeness:
     """Compare what has arrived with what the headers declare."""
+    declared, present = acquisition.declared, acquisition.images_present
     contradictions = _contradictions(acquisition)
+    if declared.images is not None and present > declared.images:
+        contradictions += (f"{present} images are here, the header declares {declared.images}",)
     if contradictions:
         return Completeness(CONTRADICTION, contradictions)
     missing = _missing(acquisition)
+    if not missing and declared.images is not None and present < declared.images:
+        missing = (f"{declared.images - present} images of {declared.images} in its series",)
     if missing:
         return Completeness(INCOMPLETE, missing)
-    declared = acquisition.declared
-    if declared.images is not None and acquisition.images_present < declared.images:
-        absent = declared.images - acquisition.images_present
-        return Completeness(INCOMPLETE, (f"{absent} of {declared.images} images of the series",))
     proven = declared.slices is not None and (declared.echoes is not None or declared.images is not None)
     return Completeness(COMPLETE if proven else UNDECLARED)
+
+
+def obstacles(acquisition: Acquisition) -> tuple[str, ...]:
+    """Why its own images fill no grid, whatever else was in its series: empty where they do."""
+    return _contradictions(acquisition) or _missing(acquisition)
 
 
 def _contradictions(acquisition: Acquisition) -> tuple[str, ...]:
@@ -51,34 +59,42 @@ def _contradictions(acquisition: Acquisition) -> tuple[str, ...]:
         found.append(f"{slices} slice positions are here, the header declares {declared.slices}")
     if declared.echoes is not None and echoes > declared.echoes:
         found.append(f"{echoes} echo times are here, the header declares {declared.echoes}")
-    if declared.images is not None and acquisition.images_present > declared.images:
-        found.append(f"{acquisition.images_present} images are here, the header declares {declared.images}")
     numbers = acquisition.grid.steps()
-    if numbers is None:
-        found.append("slice positions fit no regular grid")
-    elif declared.slices is not None and numbers and numbers[-1] >= declared.slices:
+    if numbers is None and slices == declared.slices:
+        found.append(f"all {slices} declared slices are here and are not equally spaced")
+    elif numbers and declared.slices is not None and numbers[-1] >= declared.slices:
         found.append(f"slices reach over {numbers[-1] + 1} places, the header declares {declared.slices}")
     return tuple(found)
 
 
 def _missing(acquisition: Acquisition) -> tuple[str, ...]:
-    """Every gap, kind by kind and echo by echo; a whole kind or echo is named once."""
+    """Every gap, kind by kind and echo by echo; neighbouring echoes that lack the same are named together."""
     times = _all_times(acquisition)
-    echoes = max(acquisition.declared.echoes or 0, len(times))
-    seen: dict[tuple[str, int], set[int]] = {}
+    here: dict[tuple[str, int], set[int]] = {}
     for image in acquisition.images:
         index = echo_index(image.echo_time_s, times)
         if index is not None:
-            seen.setdefault((image.kind, index), set()).add(acquisition.grid.index_of[image.position])
+            here.setdefault((image.kind, index), set()).add(acquisition.grid.index_of[image.position])
     found: list[str] = []
     for kind in acquisition.pair:
-        if not any(key[0] == kind for key in seen):
-            found.append(kind)
-            continue
-        found += _gaps_of(kind, [seen.get((kind, index), set()) for index in range(len(times))], acquisition)
-        if echoes > len(times):
-            found.append(f"{kind}, {echoes - len(times)} of {echoes} echoes")
+        lacks = [_lacking(here.get((kind, index), set()), acquisition) for index in range(len(times))]
+        found += [f"{kind}, {where}, {lack}" for where, lack in _together(lacks)]
+    if not found and acquisition.grid.steps() is None:
+        found.append("slices between those that are here, which are not equally spaced")
+    declared = acquisition.declared.echoes or 0
+    if declared > len(times):
+        unseen = list(range(len(times) + 1, declared + 1))
+        found.append(f"{_numbered('echo', 'echoes', unseen)} of {declared}: {' and '.join(acquisition.pair)}")
     return tuple(found)
+
+
+def _together(lacks: Sequence[str]) -> list[tuple[str, str]]:
+    """Runs of echoes with the same text: ("echoes 1-3", text); echoes that lack nothing are left out."""
+    found = []
+    for lack, run in groupby(enumerate(lacks, start=1), key=lambda pair: pair[1]):
+        if lack:
+            found.append((_numbered("echo", "echoes", [number for number, _ in run]), lack))
+    return found
 
 
 def _all_times(acquisition: Acquisition) -> tuple[float, ...]:
@@ -89,30 +105,33 @@ def _all_times(acquisition: Acquisition) -> tuple[float, ...]:
     return both if len(both) == len(listed) else seen
 
 
-def _gaps_of(kind: str, per_echo: Sequence[set[int]], acquisition: Acquisition) -> list[str]:
+def _lacking(present: set[int], acquisition: Acquisition) -> str:
+    """Slices of one kind and echo that are not here, in words; empty where all are.
+
+    Args:
+        present: indices into the acquisition's slices.
+    """
     numbers = acquisition.grid.steps() or tuple(range(len(acquisition.slices)))
     reach = numbers[-1] + 1 if numbers else 0
     total = max(acquisition.declared.slices or 0, reach)
+    if not present:
+        return f"{_numbered('slice', 'slices', range(1, total + 1))} of {total}"
+    here = {numbers[index] for index in present}
+    absent = [number + 1 for number in range(reach) if number not in here]
     beyond = total - reach  # declared slices at ends that nobody has seen: they have no number yet
-    found = []
-    for echo, present in enumerate(per_echo, start=1):
-        if not present:
-            found.append(f"{kind}, echo {echo}")
-            continue
-        here = {numbers[index] for index in present}
-        absent = [number + 1 for number in range(reach) if number not in here]
-        if absent and not beyond:
-            found.append(f"{kind}, echo {echo}, {_ranges(absent)} of {total}")
-        elif absent or beyond:
-            found.append(f"{kind}, echo {echo}, {len(absent) + beyond} of {total} slices")
-    return found
+    if beyond:
+        count = len(absent) + beyond
+        return f"{count} slice{'s' if count > 1 else ''} of {total} missing"
+    return f"{_numbered('slice', 'slices', absent)} of {total}" if absent else ""
 
 
-def _ranges(numbers: Iterable[int]) -> str:
-    """1, 2, 3, 7 -> "slices 1-3, 7"."""
+def _numbered(one: str, several: str, numbers: Iterable[int]) -> str:
+    """1, 2, 3, 7 -> "slices 1-3, 7"; a long list is cut."""
     ordered = list(numbers)
     breaks = [index + 1 for index, (a, b) in enumerate(pairwise(ordered)) if b != a + 1]
-    bounds = [0, *breaks, len(ordered)]
-    parts = [ordered[start:end] for start, end in pairwise(bounds)]
-    shown = ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts)
-    return f"slice{'s' if len(ordered) > 1 else ''} {shown}"
+    parts = [ordered[start:end] for start, end in pairwise([0, *breaks, len(ordered)])]
+    shown = [str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts]
+    if len(shown) > _MAX_RANGES:
+        rest = sum(len(part) for part in parts[_MAX_RANGES:])
+        shown = [*shown[:_MAX_RANGES], f"and {rest} more"]
+    return f"{several if len(ordered) > 1 else one} {', '.join(shown)}"

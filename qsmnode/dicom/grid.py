@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from itertools import pairwise
 
 from qsmnode.dicom.geometry import (
     POSITION_TOLERANCE_MM,
@@ -74,12 +75,15 @@ class SliceGrid:
         """Number of each slice counted in spacings from the first, or None where they fit no regular grid."""
         if self.spacing_mm is None:
             return tuple(range(len(self.places_mm)))
+        numbers = [0]
+        for before, after in pairwise(self.places_mm):
+            # step by step: what headers round away would add up along the stack
+            numbers.append(numbers[-1] + round((after - before) / self.spacing_mm))
         start = self.places_mm[0]
-        ratios = [(place - start) / self.spacing_mm for place in self.places_mm]
-        numbers = [round(ratio) for ratio in ratios]
-        tolerance = max(SPACING_TOLERANCE * self.spacing_mm, POSITION_TOLERANCE_MM)
+        mean = (self.places_mm[-1] - start) / numbers[-1]
+        tolerance = max(SPACING_TOLERANCE * mean, POSITION_TOLERANCE_MM)
         fits = all(
-            abs(place - start - number * self.spacing_mm) <= tolerance
+            abs(place - start - number * mean) <= tolerance
             for place, number in zip(self.places_mm, numbers, strict=True)
         )
         return tuple(numbers) if fits else None

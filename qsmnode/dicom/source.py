@@ -14,7 +14,7 @@ from pydicom import Dataset
 
 from qsmnode.dicom.acceptance import acceptance_warnings
 from qsmnode.dicom.acquisition import Acquisition
-from qsmnode.dicom.completeness import COMPLETE, UNDECLARED, assess
+from qsmnode.dicom.completeness import obstacles
 from qsmnode.dicom.encodings.encoding import Encoding
 from qsmnode.dicom.encodings.registry import encoding_for
 from qsmnode.dicom.frames import ImageView
@@ -155,9 +155,9 @@ def _refuse(acquisition: Acquisition) -> float:
     for reason in (acquisition.ignored, acquisition.held):
         if reason is not None:
             raise NotEligible(reason)
-    whole = assess(acquisition)
-    if whole.state not in (COMPLETE, UNDECLARED):
-        raise NotEligible(f"{whole.state}: {'; '.join(whole.missing)}")
+    missing = obstacles(acquisition)
+    if missing:
+        raise NotEligible(f"not all there, or contradictory: {'; '.join(missing)}")
     if acquisition.imaging_frequency_mhz is None:
         raise NotEligible(
             "ImagingFrequency is missing, implausible for the field strength, or differs between images: "
