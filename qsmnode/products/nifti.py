@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from qsmnode import __version__
 from qsmnode.products.context import ProductContext
+from qsmnode.products.storage import open_private
 
 # NIfTI coordinates point right and anterior where DICOM's point left and posterior
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -30,10 +31,11 @@ def write(context: ProductContext, folder: Path) -> list[Path]:
         "local_field": maps.local_field,
         "total_field": maps.total_field,
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     written = [_write(folder / f"{name}.nii.gz", data, affine) for name, data in images.items()]
     sidecar = folder / SIDECAR
-    sidecar.write_text(json.dumps(describe(context), indent=2) + "\n", "utf-8")
+    with open_private(sidecar) as stream:
+        stream.write(json.dumps(describe(context), indent=2).encode() + b"\n")
     return [*written, sidecar]
 
 
@@ -61,11 +63,12 @@ def describe(context: ProductContext) -> Mapping[str, Any]:
 
 
 def _write(path: Path, data: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> Path:
-    image = nibabel.Nifti1Image(np.asfortranarray(data), affine)
+    make: Any = nibabel.Nifti1Image  # nibabel's constructors carry no types
+    image = make(np.asfortranarray(data), affine)
     image.header.set_xyzt_units("mm")
     image.set_qform(affine, code=1)
     image.set_sform(affine, code=1)
     # no name and no time in the gzip header, or equal maps would be unequal files
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as stream:
+    with open_private(path) as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as stream:
         stream.write(image.to_bytes())
     return path

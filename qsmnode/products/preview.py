@@ -9,7 +9,9 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from qsmnode.engine.types import Float
+from qsmnode.errors import EngineInputError
 from qsmnode.products.qsm_series import WINDOW_CENTRE_PPB, WINDOW_WIDTH_PPB
+from qsmnode.products.storage import open_private
 
 _GAP = 12
 _HEIGHT = 384
@@ -21,9 +23,14 @@ def write_preview(path: Path, chi_ppb: Float, voxel_mm: tuple[float, float, floa
 
     Args:
         path: where to.
-        chi_ppb: (X, Y, Z), ppb, 0 outside the map.
+        chi_ppb: (X, Y, Z), finite, ppb, 0 outside the map.
         voxel_mm: voxel edge lengths.
+
+    Raises:
+        EngineInputError: no map of three axes, or values that are not finite.
     """
+    if chi_ppb.ndim != 3 or not np.isfinite(chi_ppb).all():
+        raise EngineInputError(f"chi_ppb: expected finite values (X, Y, Z), got shape {chi_ppb.shape}")
     centre = _middle(chi_ppb)
     planes = [
         (chi_ppb[:, :, centre[2]].T, voxel_mm[1], voxel_mm[0]),
@@ -38,14 +45,15 @@ def write_preview(path: Path, chi_ppb: Float, voxel_mm: tuple[float, float, floa
         sheet.paste(tile, (left, _GAP))
         left += tile.width + _GAP
     low, high = WINDOW_CENTRE_PPB - WINDOW_WIDTH_PPB // 2, WINDOW_CENTRE_PPB + WINDOW_WIDTH_PPB // 2
-    text = f"magnetic susceptibility, {low} ppb (black) to {high} ppb (white), relative to the whole brain"
+    window = f"window {WINDOW_CENTRE_PPB}/{WINDOW_WIDTH_PPB} ppb ({low} black, {high} white)"
     ImageDraw.Draw(sheet).text(
         (_GAP, _HEIGHT + _GAP + 6),
-        f"{text}; research use, not for diagnosis",
+        f"magnetic susceptibility, {window}; research use, not for diagnosis",
         fill=200,
         font=ImageFont.load_default(14),
     )
-    sheet.save(path)
+    with open_private(path) as stream:
+        sheet.save(stream, format="PNG")
     return path
 
 

@@ -1,4 +1,4 @@
-"""The products that a route can name; each module has the same two functions: series_uid and build."""
+"""The products that a route can name; each module has the same functions: series_uid, plan and build."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydicom import Dataset
 
 from qsmnode.products import qsm_series, report_sr
-from qsmnode.products.context import ProductContext
+from qsmnode.products.context import Plan, ProductContext
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,11 @@ class Product:
 
     name: str
     series_uid: Callable[[ProductContext], str]
+    plan: Callable[[ProductContext], Plan]
     build: Callable[[ProductContext], list[Dataset]]
 
 
 PRODUCTS: Mapping[str, Product] = {
-    module.NAME: Product(module.NAME, module.series_uid, module.build) for module in (qsm_series, report_sr)
+    module.NAME: Product(module.NAME, module.series_uid, module.plan, module.build)
+    for module in (qsm_series, report_sr)
 }

@@ -1,9 +1,9 @@
 """The report: a Comprehensive 3D SR after TID 1500 with the whole brain's susceptibility and how it was made.
 
 The whole-brain group is TID 1501 (Measurement Group) that refers to the images it was measured in: TID 1410
-and 1411 need a segmentation or coordinates to point at, and the brain mask is sent as neither. There is no image
-library: it would repeat the header of every slice, which the referenced QSM images hold already. The QSM images
-are the evidence; they name the scanner's images they were made from, slice by slice.
+and 1411 need a segmentation or coordinates to point at, and the brain mask is sent as neither. There is no
+image library: it would repeat the header of every slice, which the referenced QSM images hold already. The
+QSM images are the evidence; they name the scanner's images they were made from, slice by slice.
 """
 
 from __future__ import annotations
