@@ -27,7 +27,7 @@ PROJECTION_TOLERANCE = 1e-4
 class Parameters:
     """Parameters of the weighted total-variation inversion."""
 
-    alpha: float = parameter(1e-4, "weight of the total variation", unit="ppm", low=1e-7, high=1.0)
+    alpha: float = parameter(2e-4, "weight of the total variation", unit="ppm", low=1e-7, high=1.0)
     coupling: float = parameter(
         50.0, "penalty of the gradient split / alpha", unit="1/ppm", low=1.0, high=1e4
     )
@@ -37,9 +37,9 @@ class Parameters:
         0.1, "total variation outside the mask relative to inside", unit="1", low=0.0, high=10.0
     )
     refinements: int = parameter(
-        2, "how often the field of outside sources is fitted anew", unit="1", low=0, high=20
+        3, "how often the field of outside sources is fitted anew", unit="1", low=0, high=20
     )
-    projections: int = parameter(8, "iterations of each such fit", unit="1", low=1, high=200)
+    projections: int = parameter(4, "iterations of each such fit", unit="1", low=1, high=200)
     padding_mm: float = parameter(12.0, "space around the mask", unit="mm", low=5.0, high=60.0)
 
 

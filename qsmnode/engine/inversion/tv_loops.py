@@ -62,13 +62,13 @@ def divergence(
 
 
 @compiled
-def _reflection(gradient: Float, shrinkage: Float, x: int, y: int, z: int) -> float:
+def _reflection(gradient: Float, shrinkage: Float, x: int, y: int, z: int) -> np.float32:
     """The factor between ``gradient`` and ``z - s`` = 2 shrink(gradient) - gradient."""
     gx, gy, gz = gradient[0, x, y, z], gradient[1, x, y, z], gradient[2, x, y, z]
     length = math.sqrt(gx * gx + gy * gy + gz * gz)
     limit = shrinkage[x, y, z]
     if length > limit:
-        return np.float32(1) - np.float32(2) * limit / length
+        return np.float32(1.0 - 2.0 * limit / length)
     return np.float32(-1)
 
 

@@ -1,0 +1,172 @@
+"""Background removal: outside sources go, inside sources stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from qsmnode.engine import registry
+from qsmnode.engine.background.laplace import harmonic, rim_of
+from qsmnode.engine.dipole import forward_field
+from qsmnode.engine.fourier import set_threads, threads
+from qsmnode.engine.types import Grid
+
+METHODS = ("vsharp", "pdf", "lbv")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A ball of a mask, a source in it and strong sources around it."""
+
+    grid: Grid
+    mask: np.ndarray
+    core: np.ndarray
+    local: np.ndarray
+    background: np.ndarray
+
+
+def _distance(grid: Grid, centre_mm: tuple[float, float, float]) -> np.ndarray:
+    axes = [(np.arange(n) - (n - 1) / 2) * v for n, v in zip(grid.shape, grid.voxel_mm, strict=True)]
+    position = np.meshgrid(*axes, indexing="ij")
+    return np.sqrt(sum((p - c) ** 2 for p, c in zip(position, centre_mm, strict=True)))
+
+
+def _scene(voxel_mm: tuple[float, float, float], direction: tuple[float, float, float]) -> Scene:
+    shape = tuple(round(66 / v) for v in voxel_mm)
+    grid = Grid((shape[0], shape[1], shape[2]), voxel_mm, direction)
+    depth = _distance(grid, (0, 0, 0))
+    inner = 0.1 * (_distance(grid, (4, -3, 2)) < 5) - 0.05 * (_distance(grid, (-6, 3, -4)) < 4)
+    # next to the mask, without sharp edges: those ring through the whole array
+    outer = 2.0 * (_distance(grid, (0, 28, 0)) < 4) - 3.0 * (_distance(grid, (22, -10, -14)) < 4)
+    outer = ndimage.gaussian_filter(outer, [1.2 / v for v in voxel_mm], truncate=2.5)
+    return Scene(
+        grid,
+        depth < 20,
+        depth < 13,
+        forward_field(inner, grid),
+        forward_field(outer, grid),
+    )
+
+
+@pytest.fixture(
+    scope="module",
+    params=[((1.0, 1.0, 1.0), (0.0, 0.0, 1.0)), ((0.9, 1.1, 1.5), (0.3, -0.4, 0.866))],
+    ids=["axial", "oblique"],
+)
+def scene(request: pytest.FixtureRequest) -> Scene:
+    return _scene(*request.param)
+
+
+def _remove(
+    name: str, field: np.ndarray, mask: np.ndarray, grid: Grid, weight: Any = None, **given: Any
+) -> Any:
+    chosen = registry.get("background", name)
+    made = registry.make_parameters(chosen, given)
+    return chosen.function(np.where(mask, field, 0).astype(np.float32), mask, grid, weight, made)
+
+
+def _spread(values: np.ndarray, where: np.ndarray) -> float:
+    return float(values[where].std(dtype=np.float64))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_background_is_removed_to_a_few_percent(name: str, scene: Scene) -> None:
+    left, inner = _remove(name, scene.background, scene.mask, scene.grid)
+    assert left.dtype == np.float32
+    assert not (inner & ~scene.mask).any()
+    assert not left[~inner].any()
+    where = scene.core & inner
+    assert _spread(left, where) < 0.05 * _spread(scene.background, where)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_field_of_an_inside_source_survives(name: str, scene: Scene) -> None:
+    kept, inner = _remove(name, scene.local, scene.mask, scene.grid)
+    where = scene.core & inner
+    assert _spread(kept - scene.local, where) < 0.2 * _spread(scene.local, where)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_removal_is_linear_so_the_unit_does_not_matter(name: str, scene: Scene) -> None:
+    field = scene.local + scene.background
+    ppm, _ = _remove(name, field, scene.mask, scene.grid)
+    hertz, _ = _remove(name, 123.2 * field, scene.mask, scene.grid)
+    assert np.abs(hertz / 123.2 - ppm).max() < 2e-3 * np.abs(ppm).max()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_constant_field_is_background(name: str, scene: Scene) -> None:
+    left, inner = _remove(name, np.full(scene.grid.shape, 5.0), scene.mask, scene.grid)
+    assert np.abs(left[inner & scene.core]).max() < 0.02
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_result_is_the_same_bytes_on_any_number_of_threads(name: str) -> None:
+    scene = _scene((2.0, 2.0, 2.0), (0.0, 0.6, 0.8))
+    before = threads()
+    results = set()
+    for count in (1, 2):
+        set_threads(count)
+        left, inner = _remove(name, scene.local + scene.background, scene.mask, scene.grid)
+        results.add(left.tobytes() + inner.tobytes())
+    set_threads(before)
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 3, 3), (5, 1, 7), (9, 11, 13)])
+@pytest.mark.parametrize("filled", [True, False])
+def test_tiny_odd_and_empty_masks_do_not_break_it(
+    name: str, shape: tuple[int, int, int], filled: bool
+) -> None:
+    grid = Grid(shape, (1.0, 1.2, 3.0), (0, 0.6, 0.8))
+    field = np.random.default_rng(4).normal(size=shape).astype(np.float32)
+    left, inner = _remove(name, field, np.full(shape, filled), grid, np.ones(shape, np.float32))
+    assert left.shape == inner.shape == shape
+    assert np.isfinite(left).all()
+
+
+def test_vsharp_gives_up_no_more_than_its_smallest_radius(scene: Scene) -> None:
+    _, inner = _remove("vsharp", scene.local, scene.mask, scene.grid, smallest_mm=2.0)
+    depth = _distance(scene.grid, (0, 0, 0))
+    assert inner[depth < 20 - 2.0 - max(scene.grid.voxel_mm)].all()
+    assert not inner[depth > 19].any()
+
+
+def test_pdf_keeps_the_whole_mask_and_does_not_look_where_there_is_no_weight(scene: Scene) -> None:
+    broken = scene.background.copy()
+    weight = np.ones(scene.grid.shape, np.float32)
+    bad = _distance(scene.grid, (0, 16, 0)) < 2
+    broken[bad], weight[bad] = 7.0, 0.0
+    left, inner = _remove("pdf", broken, scene.mask, scene.grid, weight)
+    np.testing.assert_array_equal(inner, scene.mask)
+    where = scene.core & ~bad
+    assert _spread(left, where) < 0.05 * _spread(scene.background, where)
+    unweighted, _ = _remove("pdf", broken, scene.mask, scene.grid)
+    assert _spread(left, where) < 0.5 * _spread(unweighted, where)
+
+
+@pytest.mark.parametrize("voxel_mm", [(1.0, 1.0, 1.0), (0.8, 1.0, 2.0)])
+def test_a_harmonic_function_is_found_from_its_rim(voxel_mm: tuple[float, float, float]) -> None:
+    grid = Grid((31, 27, 24), voxel_mm)
+    mask = _distance(grid, (0, 0, 0)) < 11
+    x, y, z = np.meshgrid(
+        *[(np.arange(n) - n / 2) * v for n, v in zip(grid.shape, voxel_mm, strict=True)], indexing="ij"
+    )
+    # exact for the seven-point stencil too
+    truth = (3 + 0.4 * x - y + 0.2 * x * y + 0.05 * (x * x + y * y - 2 * z * z)).astype(np.float32)
+    rim = rim_of(mask)
+    found, reached = harmonic(np.where(rim, truth, 0).astype(np.float32), mask, rim, voxel_mm, 1e-6, 2000)
+    assert reached < 1e-6
+    assert np.abs(found - truth)[mask].max() < 2e-3 * np.abs(truth[mask]).max()
+
+
+def test_the_rim_is_what_touches_the_outside_with_a_face() -> None:
+    mask = np.zeros((5, 5, 5), np.bool_)
+    mask[0:4, 1:4, 1:4] = True
+    rim = rim_of(mask)
+    assert np.argwhere(mask & ~rim).tolist() == [[1, 2, 2], [2, 2, 2]]
