@@ -14,14 +14,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from qsmnode.dicom.encodings.encoding import FIELD_MAP, USABLE, Declared
+from qsmnode.dicom.encodings.encoding import FIELD_MAP, IMAGINARY, PHASE, REAL, USABLE, Declared
+from qsmnode.dicom.encodings.registry import encoding_for
 from qsmnode.dicom.geometry import Vector
 from qsmnode.dicom.grid import SliceGrid, merged_times
 from qsmnode.dicom.instance import Instance
 from qsmnode.dicom.pairing import Image, Pairing, pair_images
 
-START_TOLERANCE_S = 2.0
-"""Images of one scan start within this time of each other; no gradient-echo volume is over so soon."""
+START_GAP_S = 5.0
+"""Scans that started further apart are two: no multi-echo volume is over so soon."""
 
 FREQUENCY_TOLERANCE = 1e-5
 """Part by which the centre frequencies of one scan's images may differ: headers round, scans keep tune."""
@@ -85,6 +86,35 @@ class Grouping:
     ignored: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True)
+class _Study:
+    """What images say of others: the size of each series, its orientations, whether it maps a field.
+
+    Attributes:
+        orientations: of the usable images of each series.
+        mapped: series that hold a field map.
+    """
+
+    by_uid: dict[str, Instance]
+    sizes: dict[str, int]
+    orientations: dict[str, set[tuple[float, ...]]]
+    mapped: set[str]
+
+    @classmethod
+    def of(cls, by_uid: dict[str, Instance]) -> _Study:
+        sizes: dict[str, int] = defaultdict(int)
+        orientations: dict[str, set[tuple[float, ...]]] = defaultdict(set)
+        mapped = set()
+        for instance in by_uid.values():
+            sizes[instance.series_uid] += len(instance.frames)
+            for frame in instance.frames:
+                if frame.kind == FIELD_MAP:
+                    mapped.add(instance.series_uid)
+                elif frame.kind in USABLE and frame.orientation is not None:
+                    orientations[instance.series_uid].add(_turned(frame.orientation))
+        return cls(by_uid, sizes, orientations, mapped)
+
+
 def group(instances: Iterable[Instance]) -> Grouping:
     """Put the images of one scan together.
 
@@ -102,23 +132,20 @@ def group(instances: Iterable[Instance]) -> Grouping:
         if instance.not_source is not None:
             ignored[instance.sop_instance_uid] = instance.not_source
             continue
-        for bucket, image in _images(instance):
+        found_in = list(_images(instance))
+        if len({bucket for bucket, _ in found_in}) > 1:
+            ignored[instance.sop_instance_uid] = "several orientations in one object: a localiser"
+            continue
+        for bucket, image in found_in:
             buckets[bucket].append(image)
-    mapped = {
-        instance.series_uid
-        for instance in by_uid.values()
-        if any(frame.kind == FIELD_MAP for frame in instance.frames)
-    }
-    sizes = _series_sizes(by_uid.values())
+    study = _Study.of(by_uid)
     found = []
     for bucket, images in buckets.items():
         for run in _runs(images):
             pairing = pair_images(run, by_uid)
-            acquisition = _acquisition(bucket, run, pairing, by_uid, mapped, sizes)
-            found.append(acquisition)
-            ignored |= {
-                uid: reason for uid, reason in pairing.ignored if uid not in acquisition.sop_instance_uids
-            }
+            ignored |= dict(pairing.ignored)
+            if pairing.images:
+                found.append(_acquisition(bucket, run, pairing, study))
     taken = {uid for acquisition in found for uid in acquisition.sop_instance_uids}
     return Grouping(
         tuple(sorted(found, key=lambda acquisition: acquisition.key)),
@@ -138,14 +165,16 @@ def _images(instance: Instance) -> Iterable[tuple[Bucket, Image]]:
         round(spacing[0], 4),
         round(spacing[1], 4),
         instance.acquisition_number,
+        instance.series_uid if encoding_for(instance.manufacturer).one_series else None,
         instance.sequence,
     )
+    start = _start_s(instance)
     for index, frame in enumerate(instance.frames):
         if frame.kind not in USABLE and frame.kind != FIELD_MAP:
             continue
         exact = frame.orientation or ()
         if exact not in orientations:
-            orientations[exact] = tuple(round(value, 3) + 0.0 for value in exact)
+            orientations[exact] = _turned(exact)
         yield (
             (*fixed, orientations[exact]),
             Image(
@@ -156,16 +185,28 @@ def _images(instance: Instance) -> Iterable[tuple[Bucket, Image]]:
                 frame.echo_time_s,
                 frame.position or _NOWHERE,
                 frame.flags,
-                frame.started_s,
+                start,
             ),
         )
 
 
-def _series_sizes(instances: Iterable[Instance]) -> dict[str, int]:
-    sizes: dict[str, int] = defaultdict(int)
-    for instance in instances:
-        sizes[instance.series_uid] += len(instance.frames)
-    return sizes
+def _turned(orientation: tuple[float, ...]) -> tuple[float, ...]:
+    """An orientation as it enters a key; adding 0.0 makes -0.0 and 0.0 one value."""
+    return tuple(round(value, 3) + 0.0 for value in orientation)
+
+
+def _start_s(instance: Instance) -> float | None:
+    """When the scan of an instance started; None where unknown, or where its number or series says more.
+
+    All slices of a 3-D scan are measured together. Those of a 2-D scan follow each other, so that the time of
+    one tells the start only where the vendor writes how much later it was.
+    """
+    encoding = encoding_for(instance.manufacturer)
+    if encoding.one_series or (encoding.numbers_are_unique and instance.acquisition_number is not None):
+        return None
+    if not instance.start_is_exact and instance.mr_acquisition_type != "3D":
+        return None
+    return min((frame.started_s for frame in instance.frames if frame.started_s is not None), default=None)
 
 
 def _runs(images: Sequence[Image]) -> list[list[Image]]:
@@ -177,7 +218,7 @@ def _runs(images: Sequence[Image]) -> list[list[Image]]:
     runs: list[list[Image]] = []
     last = -math.inf
     for start, image in timed:
-        if start - last > START_TOLERANCE_S:
+        if start - last > START_GAP_S:
             runs.append([])
         runs[-1].append(image)
         last = start
@@ -189,16 +230,9 @@ def _runs(images: Sequence[Image]) -> list[list[Image]]:
     return runs
 
 
-def _acquisition(
-    bucket: Bucket,
-    run: Sequence[Image],
-    pairing: Pairing,
-    by_uid: dict[str, Instance],
-    mapped: set[str],
-    sizes: dict[str, int],
-) -> Acquisition:
+def _acquisition(bucket: Bucket, run: Sequence[Image], pairing: Pairing, study: _Study) -> Acquisition:
     uids = tuple(sorted({image.sop_instance_uid for image in pairing.images}))
-    members = [by_uid[uid] for uid in uids]
+    members = [study.by_uid[uid] for uid in uids]
     one = members[0]
     orientation = next(
         (frame.orientation for frame in one.frames if frame.orientation is not None), (1.0, 0, 0, 0, 1.0, 0)
@@ -208,9 +242,6 @@ def _acquisition(
     times = merged_times(image.echo_time_s for image in usable if image.echo_time_s is not None)
     declared, contradiction = _merged([member.declared for member in members])
     series = {member.series_uid for member in members}
-    ignored = pairing.reason_against
-    if ignored is None and series & mapped and not {"phase", "real", "imaginary"} & set(pairing.kinds):
-        ignored = "belongs to a scanner's field map in Hz; there is no phase image"
     spacing = one.pixel_spacing or (0.0, 0.0)
     thickness = one.slice_thickness_mm
     between = grid.spacing_mm or thickness
@@ -224,8 +255,8 @@ def _acquisition(
         field_t=next((m.field_t for m in members if m.field_t is not None), None),
         voxel_mm=(spacing[1], spacing[0], round(between, 4)) if between else None,
         description=_description(members, times, grid, pairing.kinds),
-        held=pairing.held,
-        ignored=ignored,
+        held=pairing.held or next((m.phase_problem for m in members if m.phase_problem), None),
+        ignored=pairing.reason_against or _reason_beside(series, pairing.kinds, one, study),
         images=tuple(usable),
         pair=pairing.pair,
         grid=grid,
@@ -237,8 +268,19 @@ def _acquisition(
         manufacturer=one.manufacturer,
         declared=declared,
         contradiction=contradiction,
-        images_present=sum(sizes[uid] for uid in series),
+        images_present=sum(study.sizes[uid] for uid in series),
     )
+
+
+def _reason_beside(series: set[str], kinds: Sequence[str], one: Instance, study: _Study) -> str | None:
+    """Why images without any phase are no source, from what else their series hold."""
+    if {PHASE, REAL, IMAGINARY}.intersection(kinds):
+        return None
+    if series & study.mapped:
+        return "belongs to a scanner's field map in Hz; there is no phase image"
+    if one.mr_acquisition_type == "2D" and any(len(study.orientations[uid]) > 1 for uid in series):
+        return "a localiser: one series with slices in several orientations"
+    return None
 
 
 def _one_frequency(members: Sequence[Instance]) -> float | None:
@@ -250,9 +292,12 @@ def _one_frequency(members: Sequence[Instance]) -> float | None:
 
 
 def _key(bucket: Bucket, run: Sequence[Image]) -> str:
-    """Names the scan by what every one of its images carries: place, protocol, and second of its start."""
+    """Names the scan by what every one of its images carries: place, protocol, and about when it started.
+
+    Two scans of one bucket start more than a gap apart, so they never fall into the same step.
+    """
     starts = [image.started_s for image in run if image.started_s is not None]
-    facts = [*bucket, math.floor(min(starts)) if starts else None]
+    facts = [*bucket, math.floor(min(starts) / START_GAP_S) if starts else None]
     return hashlib.sha256(json.dumps(facts, separators=(",", ":")).encode()).hexdigest()[:32]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from itertools import pairwise
 
 from qsmnode.dicom.geometry import (
     POSITION_TOLERANCE_MM,

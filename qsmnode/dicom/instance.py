@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pydicom.valuerep import PersonName
 
 from qsmnode.dicom.eligibility import reason_against
 from qsmnode.dicom.encodings import ge, siemens
-from qsmnode.dicom.encodings.encoding import USABLE, Declared, Encoding
+from qsmnode.dicom.encodings.encoding import PHASE, USABLE, Declared, Encoding, phase_to_radians
 from qsmnode.dicom.encodings.registry import encoding_for
 from qsmnode.dicom.frames import ImageView, views
 from qsmnode.dicom.geometry import Vector, slice_normal
@@ -75,6 +76,7 @@ class Instance:
         field_map_sequence: made by a vendor's field map, whose phase may be a difference of two echoes.
         keywords: values of top-level public elements by DICOM keyword, for routing.
         not_source: why it can never be a source of a map, or None.
+        phase_problem: why its phase cannot become radians for certain, or None.
     """
 
     sop_class_uid: str
@@ -98,6 +100,7 @@ class Instance:
     field_map_sequence: bool
     declared: Declared
     not_source: str | None
+    phase_problem: str | None
     frames: tuple[Frame, ...]
     keywords: dict[str, tuple[Scalar, ...]] = field(default_factory=dict)
 
@@ -213,6 +216,7 @@ def _instance(header: Header) -> Instance:
         field_map_sequence=siemens.is_field_map_sequence(dataset) or ge.is_field_map_sequence(dataset),
         declared=_declared(dataset, encoding, frames),
         not_source=reason,
+        phase_problem=_phase_problem(images, frames, encoding),
         frames=frames,
         keywords=_keywords(dataset),
     )
@@ -247,6 +251,18 @@ def _unusable(frames: tuple[Frame, ...]) -> str | None:
             slice_normal(frame.orientation)
         except NotEligible as error:
             return str(error)
+    return None
+
+
+def _phase_problem(images: Sequence[ImageView], frames: Sequence[Frame], encoding: Encoding) -> str | None:
+    """Asked of one phase image: the frames of an object are scaled alike, and each is asked again when read."""
+    for image, frame in zip(images, frames, strict=True):
+        if frame.kind == PHASE:
+            try:
+                phase_to_radians(image, encoding)
+            except NotEligible as error:
+                return str(error)
+            return None
     return None
 
 

@@ -68,16 +68,16 @@ def pair_images(run: Sequence[Image], instances: Mapping[str, Instance]) -> Pair
     chosen, held = _choose(wanted, pair)
     used = [image for image in wanted if (image.kind, image.flags) in chosen] if chosen else wanted
     held = held or _doubled(used)
-    ignored = tuple(
-        (image.sop_instance_uid, "another reconstruction of a scan that is used: " + _shown(image.flags))
-        for image in wanted
-        if chosen and (image.kind, image.flags) not in chosen
-    )
-    kinds = {image.kind for image in used} | {image.kind for image in rest}
+    taken = {image.sop_instance_uid for image in used}
+    # another kind comes along only where it shares an object with an image that is used
+    beside = [image for image in rest if image.sop_instance_uid in taken]
+    kinds = {image.kind for image in (*used, *beside)}
+    if {REAL, IMAGINARY} <= kinds:
+        kinds |= {MAGNITUDE, PHASE}  # computed from them
     reason = _difference(used, one)
     if reason is not None:
         kinds = (kinds - {PHASE}) | {PHASE_DIFFERENCE}
-    ordered = sorted([*used, *rest], key=lambda image: (image.sop_instance_uid, image.frame_index or 0))
+    ordered = sorted([*used, *beside], key=lambda image: (image.sop_instance_uid, image.frame_index or 0))
     order = (MAGNITUDE, PHASE, REAL, IMAGINARY, PHASE_DIFFERENCE, FIELD_MAP)
     return Pairing(
         images=tuple(ordered),
@@ -85,8 +85,20 @@ def pair_images(run: Sequence[Image], instances: Mapping[str, Instance]) -> Pair
         kinds=tuple(kind for kind in order if kind in kinds),
         held=held,
         reason_against=reason,
-        ignored=ignored,
+        ignored=tuple(
+            (image.sop_instance_uid, _why_not(image, pair))
+            for image in run
+            if image.sop_instance_uid not in taken
+        ),
     )
+
+
+def _why_not(image: Image, pair: tuple[str, str]) -> str:
+    if image.kind == FIELD_MAP:
+        return "a scanner's field map, not a phase image"
+    if image.kind not in pair:
+        return f"{image.kind}: {pair[0]} and {pair[1]} of the same scan are used"
+    return f"another reconstruction of a scan that is used: {_shown(image.flags)}"
 
 
 def _pair_kinds(present: set[str], *, prefers_complex: bool) -> tuple[str, str]:

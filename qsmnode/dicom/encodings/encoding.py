@@ -78,6 +78,8 @@ class Encoding:
         declared: counts in the header.
         prefers_complex: whether real and imaginary images are more trustworthy than magnitude and phase.
         numbers_acquisitions: whether AcquisitionNumber tells scans apart.
+        numbers_are_unique: whether AcquisitionNumber alone does, because every scan of an exam has its own.
+        one_series: whether a scan's images of every kind come in one series, and no other scan's do.
     """
 
     name: str
@@ -88,6 +90,8 @@ class Encoding:
     phase_sign: int = 1
     prefers_complex: bool = False
     numbers_acquisitions: bool = True
+    numbers_are_unique: bool = False
+    one_series: bool = False
 
 
 def image_type(view: ImageView) -> tuple[str, ...]:

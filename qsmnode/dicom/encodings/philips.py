@@ -63,4 +63,4 @@ def _count(dataset: Dataset, offset: int) -> int | None:
     return count if count is not None and count > 0 else None
 
 
-PHILIPS = Encoding("Philips", _kind, _flags, _phase, _declared)
+PHILIPS = Encoding("Philips", _kind, _flags, _phase, _declared, numbers_are_unique=True)
