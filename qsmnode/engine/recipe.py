@@ -24,8 +24,8 @@ _PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
             "unwrap": {"method": "romeo"},
             "field": {"method": "weighted_fit"},
             "mask": {"method": "brain"},
-            "background": {"method": "vsharp"},
-            "inversion": {"method": "tv"},
+            "background": {"method": "pdf"},
+            "inversion": {"method": "tv", "alpha": 2e-4, "refinements": 5},
             "reference": {"method": "whole_brain"},
         },
         "fast": {

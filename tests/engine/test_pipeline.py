@@ -16,6 +16,7 @@ from qsmnode.engine import (
     fourier,
     reconstruct,
 )
+from qsmnode.engine.quality import NUMBERS
 
 FREQUENCY = 123.2
 TIMES = (0.004, 0.010, 0.016, 0.022)
@@ -79,6 +80,16 @@ def test_inclusion_is_found_with_its_susceptibility():
     assert maps.quality["offset_corrected"] == 1.0
     assert maps.quality["mask_given"] == 0.0
     assert 0.5 < maps.quality["background_coverage"] <= 1.0
+
+
+@pytest.mark.parametrize("name", Recipe.presets())
+def test_every_number_of_quality_is_described(name):
+    stack, _, _ = phantom(shape=(40, 42, 38), voxel_mm=(2, 2, 2))
+    mask = ball(stack.grid.shape, stack.grid.voxel_mm, (0, 0, 0), 34.0)
+    maps = reconstruct(stack, Recipe.preset(name), mask=mask)
+    own = {number for number in maps.quality if not number.startswith("inversion_")}
+    assert own <= set(NUMBERS)
+    assert all(unit and meaning for unit, meaning in NUMBERS.values())
 
 
 @pytest.mark.parametrize("b0", [(1, 0, 0), (0.0, 0.6, 0.8), (0.3, -0.4, 0.866)])
