@@ -255,7 +255,7 @@ def _unusable(frames: tuple[Frame, ...]) -> str | None:
 
 
 def _phase_problem(images: Sequence[ImageView], frames: Sequence[Frame], encoding: Encoding) -> str | None:
-    """Asked of one phase image: the frames of an object are scaled alike, and each is asked again when read."""
+    """Asked of one phase image: frames of an object are scaled alike; each is asked again when it is read."""
     for image, frame in zip(images, frames, strict=True):
         if frame.kind == PHASE:
             try:
