@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 from qsmnode import __version__
@@ -90,13 +91,17 @@ class ProductContext:
         options = [f"{name}={value}" for name, value in sorted(self.options.items())]
         return derive_uid(
             self.source.content_sha256,
-            identity_digest(self.source.template),
+            self._identity,
             self.recipe.hash,
             __version__,
             str(self.revision),
             *options,
             *parts,
         )
+
+    @cached_property
+    def _identity(self) -> str:
+        return identity_digest(self.source.template)
 
     def series_number(self, offset: int) -> int:
         """A number that names the source's: 3 becomes 301, 302 ..."""
