@@ -69,9 +69,11 @@ def _print(rows: Any) -> None:
             str(row.voxels),
             f"{row.measured_ppb:.1f}",
             f"{row.true_ppb:.1f}",
-            f"{difference:+.1f}" + ("" if within else "  (over 10 % and 5 ppb)"),
+            f"{difference:+.1f}{' ' if within else '*'}",
         )
     Console().print(table)
+    if any("*" in str(cell) for cell in table.columns[-1].cells):
+        print("* differs by more than 10 % and more than 5 ppb")
 
 
 def _free_port() -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
-from rich.tree import Tree
 
 from qsmnode.cli.settings import add_config, load_config
 from qsmnode.ledger import Store
@@ -46,26 +46,27 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(found, indent=2))
         return 0
-    console = Console(soft_wrap=True, highlight=False)
     counts = ", ".join(f"{count} {state}" for state, count in sorted(found["instances"].items()))
-    console.print(Text(f"instances: {counts or 'none'}"))
+    # lines are never cut or wrapped: a reason that ends in the middle is no reason
+    console = Console(soft_wrap=True, highlight=False, emoji=False, markup=False)
+    console.print(f"instances: {counts or 'none'}")
     for acquisition in found["acquisitions"]:
-        console.print(_tree(acquisition))
+        for line in _lines(acquisition):
+            console.print(line)
     return 0
 
 
-def _tree(acquisition: dict[str, Any]) -> Tree:
+def _lines(acquisition: dict[str, Any]) -> Iterator[Text]:
     revision = f" revision {acquisition['revision']}" if acquisition["revision"] > 1 else ""
     head = f"acquisition {acquisition['id']}{revision}  {acquisition['description']}"
-    tree = Tree(_line(head, acquisition["state"], acquisition["reason"]))
+    yield _line(head, acquisition["state"], acquisition["reason"])
     for job in acquisition["jobs"]:
         share = f" {100 * job['progress']:.0f} % {job['step']}" if job["state"] == "running" else ""
-        branch = tree.add(_line(f"job {job['id']} ({job['route']})", job["state"] + share, job["reason"]))
+        yield _line(f"  job {job['id']} ({job['route']})", job["state"] + share, job["reason"])
         for delivery in job["deliveries"]:
             again = f", next try {delivery['next_try']}" if delivery["next_try"] and delivery["tries"] else ""
-            title = f"delivery {delivery['id']}: {delivery['product']} to {delivery['peer']}"
-            branch.add(_line(title, delivery["state"], delivery["reason"] + again))
-    return tree
+            title = f"    delivery {delivery['id']}: {delivery['product']} to {delivery['peer']}"
+            yield _line(title, delivery["state"], delivery["reason"] + again)
 
 
 def _line(head: str, state: str, reason: str) -> Text:

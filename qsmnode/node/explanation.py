@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from qsmnode.config import Route
@@ -83,7 +84,7 @@ def in_words(explanation: dict[str, Any]) -> Iterator[str]:
         name = f" ({item['series_description']})" if item["series_description"] else ""
         yield f"ignored: {item['images']} images of series {item['series_uid']}{name}: {item['reason']}"
     for item in explanation["unreadable"]:
-        yield f"not read: {item['file']}: {item['reason']}"
+        yield f"not read: {item['file']}: {item['reason'].removeprefix(Path(item['file']).name + ': ')}"
     if not any(explanation.values()):
         yield "nothing was found"
 

@@ -20,6 +20,7 @@ from qsmnode.products.registry import PRODUCTS
 from qsmnode.products.storage import write
 
 Progress = Callable[[float, str], None]
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,10 @@ def eligible(found: Found) -> Sequence[Acquisition]:
         for reason, count in _tally(reason for _, reason in found.grouping.ignored)
     ]
     lines += [
-        f"{count} files: {reason}" for reason, count in _tally(reason for _, reason in found.unreadable)
+        f"{path}: {reason.removeprefix(path.name + ': ')}" for path, reason in found.unreadable[:_SHOWN]
     ]
+    if len(found.unreadable) > _SHOWN:
+        lines.append(f"and {len(found.unreadable) - _SHOWN} more files that cannot be read")
     raise NotEligible("nothing here can become a susceptibility map\n  " + "\n  ".join(lines))
 
 

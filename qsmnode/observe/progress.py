@@ -11,6 +11,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 _PLAIN_STEP = 0.25
 
 
+def _words(step: str) -> str:
+    """A step without its counts: "7 of 9 files" and "8 of 9 files" are one step."""
+    return "".join(character for character in step if not character.isdigit())
+
+
 class ProgressLine:
     """One piece of work with a fraction and the name of its current step.
 
@@ -52,6 +57,6 @@ class ProgressLine:
             self._bar.update(self._task, completed=fraction, step=step)
             return
         before, name = self._printed
-        if step != name or fraction - before >= _PLAIN_STEP:
-            self._printed = (fraction, step)
+        if _words(step) != name or fraction - before >= _PLAIN_STEP:
+            self._printed = (fraction, _words(step))
             print(f"{self._title}: {100 * fraction:3.0f} % {step}", file=sys.stderr, flush=True)
