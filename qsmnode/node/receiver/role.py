@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import sqlite3
 import threading
@@ -145,11 +146,17 @@ class Receiver:
 def _listen(settings: ReceiverSettings) -> socket.socket:
     where = (settings.bind, settings.port)
     try:
-        family = socket.getaddrinfo(*where, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        listener = socket.create_server(where, family=family, backlog=_BACKLOG)
+        answers = socket.getaddrinfo(*where, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        families = {answer[0] for answer in answers}
+        family = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6
+        everywhere = settings.bind == "::" and socket.has_dualstack_ipv6()
+        listener = socket.create_server(where, family=family, backlog=_BACKLOG, dualstack_ipv6=everywhere)
+    except socket.gaierror as error:
+        raise UsageError(f"node.bind {settings.bind}: no address of this host ({error.strerror})") from error
     except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise UsageError(
-            f"node.bind {settings.bind}, node.port {settings.port}: cannot listen there ({error.strerror});"
+            f"node.bind {settings.bind}, node.port {settings.port}: cannot listen there ({why});"
             " is another program using the port?"
         ) from error
     return listener

@@ -10,11 +10,12 @@ from pynetdicom.service_class import ServiceClass, StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
 
 from qsmnode import __version__
+from qsmnode.dicom.identity import derive_uid
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 VERIFICATION = "1.2.840.10008.1.1"
-IMPLEMENTATION_CLASS = "2.25.150938672893218014706384092318907226113"  # drawn once for this program
-IMPLEMENTATION_VERSION = f"QSMNODE_{__version__}"[:16]
+IMPLEMENTATION_CLASS = derive_uid("implementation", "qsmnode")  # as in the products' files
+IMPLEMENTATION_VERSION = f"QSMNODE {__version__}"[:16]
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"

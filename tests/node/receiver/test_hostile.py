@@ -143,7 +143,7 @@ def test_an_endless_command_is_cut_off(run_receiver: Run, dial: Dial) -> None:
 
 
 def test_a_silent_connection_ends_by_itself_and_blocks_nobody(run_receiver: Run, dial: Dial) -> None:
-    node = run_receiver(limits={"acse_timeout_s": 0.5, "disk_reserve_mb": 0})
+    node = run_receiver(limits={"acse_timeout_s": 2.0, "disk_reserve_mb": 0})
     silent = dial(node.port)
     partial = dial(node.port)
     partial.connection.send(struct.pack(">BxI", 1, 200) + bytes(10), 5)
