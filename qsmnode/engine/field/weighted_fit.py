@@ -172,38 +172,50 @@ def _fit(
             for z in range(nz):
                 if not mask[x, y, z]:
                     continue
-                total, first, second = 0.0, 0.0, 0.0
+                total = 0.0
                 for e in range(echoes):
                     power[e] = np.float64(magnitude[e, x, y, z]) ** 2
                     angle[e] = phase[e, x, y, z]
                     total += power[e]
-                    first += power[e] * times[e]
-                    second += power[e] * times[e] ** 2
-                if second <= 0:
+                if total <= 0:
                     # no signal: any field would do, so none is claimed
                     residual[x, y, z] = 2.0
                     continue
-                slope, offset = 0.0, 0.0
-                # the information on the slope that is left once the offset is free within its prior
-                kept = max(second - first * first / (total + stiffness), 1e-9 * second)
-                for step in range(steps + 1):
-                    pull, twist = 0.0, 0.0
-                    for e in range(echoes):
-                        apart = angle[e] - offset - slope * times[e]
-                        # the first step is the line through the unwrapped phase itself
-                        apart = power[e] * (np.sin(apart) if step else apart)
-                        pull += apart
-                        twist += apart * times[e]
-                    if stiffness < np.inf:
-                        pull -= stiffness * offset
-                        change = (twist - first * pull / (total + stiffness)) / kept
-                        offset += (pull - first * change) / (total + stiffness)
-                    else:
-                        change = twist / second
-                    slope += change
+                slope, offset, kept = _line(power, angle, times, steps, stiffness)
                 left = 0.0
                 for e in range(echoes):
                     left += power[e] * (2 - 2 * np.cos(angle[e] - offset - slope * times[e]))
                 field[x, y, z] = slope / (2 * np.pi)
                 residual[x, y, z] = np.sqrt(left / total)
                 sigma[x, y, z] = noise / (2 * np.pi * np.sqrt(kept))
+
+
+@compiled
+def _line(
+    power: Times, angle: Times, times: Times, steps: int, stiffness: float
+) -> tuple[float, float, float]:
+    """Slope (rad/s) and offset (rad) of one voxel's phase, and the information on the slope."""
+    total, first, second = 0.0, 0.0, 0.0
+    for e in range(times.size):
+        total += power[e]
+        first += power[e] * times[e]
+        second += power[e] * times[e] ** 2
+    slope, offset = 0.0, 0.0
+    # the information on the slope that is left once the offset is free within its prior
+    kept = max(second - first * first / (total + stiffness), 1e-9 * second)
+    for step in range(steps + 1):
+        pull, twist = 0.0, 0.0
+        for e in range(times.size):
+            apart = angle[e] - offset - slope * times[e]
+            # the first step is the line through the unwrapped phase itself
+            apart = power[e] * (np.sin(apart) if step else apart)
+            pull += apart
+            twist += apart * times[e]
+        if stiffness < np.inf:
+            pull -= stiffness * offset
+            change = (twist - first * pull / (total + stiffness)) / kept
+            offset += (pull - first * change) / (total + stiffness)
+        else:
+            change = twist / second
+        slope += change
+    return slope, offset, kept
