@@ -37,7 +37,7 @@ class Parameters:
         0.1, "total variation outside the mask relative to inside", unit="1", low=0.0, high=10.0
     )
     refinements: int = parameter(
-        3, "how often the field of outside sources is fitted anew", unit="1", low=0, high=20
+        2, "how often the field of outside sources is fitted anew", unit="1", low=0, high=20
     )
     projections: int = parameter(4, "iterations of each such fit", unit="1", low=1, high=200)
     padding_mm: float = parameter(12.0, "space around the mask", unit="mm", low=5.0, high=60.0)
