@@ -28,7 +28,7 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: every mistake in it.
     """
-    return load(path, recipes=check_recipe, products=tuple(PRODUCTS))
+    return load(path, recipes=check_recipe, products={name: product.needs for name, product in PRODUCTS.items()})
 
 
 def check_recipe(recipe: object) -> None:

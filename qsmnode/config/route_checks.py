@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from qsmnode.config.document import Document, KeyPath
@@ -76,7 +76,12 @@ def _check_receivers(document: Document, path: KeyPath) -> None:
 
 def _check_products(document: Document, path: KeyPath, products: Collection[str]) -> None:
     here = (*path, "products")
+    listed = document.sequence(*here)
     for index, name in _distinct(document, here):
+        needed = products.get(name, ()) if isinstance(products, Mapping) else ()
+        for other in needed:
+            if other not in listed:
+                document.blame((*here, index), f"refers to the product {other!r}: list that as well")
         if name not in products:
             document.blame((*here, index), unknown_name("product", name, products))
 

@@ -13,7 +13,7 @@ from qsmnode.dicom.frames import ImageView
 from qsmnode.dicom.reading import Header, element_value, number, text, texts, whole
 
 OWN_MANUFACTURER = "qsmnode"
-MAX_PIXEL_BYTES = 16 << 30
+MAX_PIXEL_BYTES = 8 << 30
 
 
 def reason_against(header: Header, views: Sequence[ImageView], kinds: Sequence[str]) -> str | None:
@@ -27,9 +27,9 @@ def reason_against(header: Header, views: Sequence[ImageView], kinds: Sequence[s
     dataset = header.dataset
     checks: tuple[Callable[[], str | None], ...] = (
         lambda: _object(dataset),
-        lambda: None if header.has_pixels else "no pixel data",
+        lambda: "no pixel data" if header.pixel_bytes == 0 else None,
         lambda: _origin(dataset, views),
-        lambda: _pixels(dataset, len(views)),
+        lambda: _pixels(dataset, len(views), header.pixel_bytes),
         lambda: _sequence(dataset),
         lambda: _kind(kinds),
     )
@@ -57,15 +57,19 @@ def _origin(dataset: Dataset, views: Sequence[ImageView]) -> str | None:
     return None
 
 
-def _pixels(dataset: Dataset, frames: int) -> str | None:
+def _pixels(dataset: Dataset, frames: int, length: int | None) -> str | None:
     rows, columns = whole(dataset, "Rows") or 0, whole(dataset, "Columns") or 0
     if rows < 1 or columns < 1:
         return "no image: Rows or Columns is missing"
     allocated = whole(dataset, "BitsAllocated")
     if allocated not in (8, 16, 32) or (whole(dataset, "SamplesPerPixel") or 1) != 1:
         return "no grey-scale image of 8, 16 or 32 bits"
-    if rows * columns * frames * (allocated // 8) > MAX_PIXEL_BYTES:
-        return f"absurd size: {rows} x {columns} pixels x {frames} frames"
+    expected = rows * columns * frames * (allocated // 8)
+    if expected > MAX_PIXEL_BYTES or (length is not None and length < expected):
+        return (
+            f"absurd size: {rows} x {columns} pixels x {frames} frames of {allocated} bits, "
+            f"{'compressed' if length is None else f'{length} bytes'} of pixel data"
+        )
     if text(dataset, "LossyImageCompression") == "01":
         return "compressed with loss: phase values cannot be trusted"
     declared = whole(dataset, "NumberOfFrames") or 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import struct
@@ -16,9 +17,9 @@ from typing import Any, BinaryIO
 
 from pydicom import Dataset, dcmread
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import FileDataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.multival import MultiValue
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
@@ -41,6 +42,7 @@ BROKEN = (
     struct.error,
     zlib.error,
     InvalidDicomError,
+    BytesLengthException,
 )
 """What pydicom raises on damaged bytes: it converts values only when they are asked for."""
 
@@ -57,6 +59,8 @@ class _Quiet:
         self._lock = threading.Lock()
         self._readers = 0
         self._silence: warnings.catch_warnings[None] | None = None
+        self._log = logging.getLogger("pydicom")
+        self._level = logging.NOTSET
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
@@ -66,6 +70,8 @@ class _Quiet:
                 self._silence = warnings.catch_warnings()
                 self._silence.__enter__()
                 warnings.simplefilter("ignore")
+                self._level = self._log.level
+                self._log.setLevel(logging.CRITICAL + 1)
         try:
             yield
         finally:
@@ -74,18 +80,23 @@ class _Quiet:
                 if self._readers == 0 and self._silence is not None:
                     self._silence.__exit__(None, None, None)
                     self._silence = None
+                    self._log.setLevel(self._level)
 
 
 quiet = _Quiet()
-"""Context in which pydicom's warnings are silent: they quote values, and values can be names of patients."""
+"""Context in which pydicom neither warns nor logs: it quotes values, and values can be names of patients."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """A data set up to its pixels, and whether pixels follow."""
+    """A data set up to its pixels.
+
+    Attributes:
+        pixel_bytes: length of the pixel data that follow, 0 for none, None where they are encapsulated.
+    """
 
     dataset: FileDataset
-    has_pixels: bool
+    pixel_bytes: int | None
 
 
 def read_header(path: Path) -> Header:
@@ -102,6 +113,7 @@ def read_header(path: Path) -> Header:
             size = os.fstat(stream.fileno()).st_size
             _refuse_deflated(path)
             dataset = dcmread(stream, stop_before_pixels=True, defer_size=DEFER_BYTES)
+            _drop_deferred(dataset)
             pixels = _pixels_follow(stream, dataset, size, path)
     except UnreadableDicom:
         raise
@@ -130,6 +142,13 @@ def read_pixels(path: Path) -> FileDataset:
         raise UnreadableDicom(f"{path.name}: cannot be read ({type(error).__name__})") from error
 
 
+def _drop_deferred(dataset: Dataset) -> None:
+    """Leave values that were not read on disk for good: asking for one would read all of it."""
+    for tag, raw in list(dataset.items()):
+        if isinstance(raw, RawDataElement) and raw.value is None and raw.length > DEFER_BYTES:
+            del dataset[tag]
+
+
 def _refuse_deflated(path: Path) -> None:
     """A deflated data set must be inflated whole to be read at all, whatever its size is then."""
     meta = read_file_meta_info(str(path))
@@ -139,29 +158,31 @@ def _refuse_deflated(path: Path) -> None:
         )
 
 
-def _pixels_follow(stream: BinaryIO, dataset: FileDataset, size: int, path: Path) -> bool:
+def _pixels_follow(stream: BinaryIO, dataset: FileDataset, size: int, path: Path) -> int | None:
     """Read the element header at which parsing stopped, and prove that its value is all there."""
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     big = syntax == ExplicitVRBigEndian
     head = stream.read(12)
     if len(head) < 8:
-        return False
+        return 0
     order = ">" if big else "<"
     group, element = struct.unpack(order + "HH", head[:4])
     if (group << 16 | element) not in PIXEL_TAGS:
-        return False
+        return 0
     if syntax == ImplicitVRLittleEndian:
         length, start = struct.unpack("<L", head[4:8])[0], stream.tell() - len(head) + 8
     else:
         if len(head) < 12:
             raise UnreadableDicom(f"{path.name}: cut short within the pixel data")
         length, start = struct.unpack(order + "L", head[8:12])[0], stream.tell()
-    if length != 0xFFFFFFFF and start + length > size:
+    if length == 0xFFFFFFFF:
+        return None
+    if start + length > size:
         raise UnreadableDicom(
             f"{path.name}: cut short: pixel data of {length} bytes expected, {size - start} bytes there; "
             "send it again"
         )
-    return bool(length)
+    return int(length)
 
 
 def element_value(dataset: Dataset, keyword: str | tuple[int, int]) -> Any:

@@ -32,6 +32,7 @@ class Database:
         self._changed = threading.Condition()
         self._version = 0
         self._depth = 0
+        self._changes_before = 0
         self._connection = _connect(path, read_only)
 
     def close(self) -> None:
@@ -45,6 +46,7 @@ class Database:
         with self._lock:
             if self._depth == 0:
                 self._connection.execute("BEGIN IMMEDIATE")
+                self._changes_before = self._connection.total_changes
             self._depth += 1
             try:
                 yield self._connection
@@ -60,7 +62,8 @@ class Database:
                 except sqlite3.Error:
                     self._connection.rollback()  # a full disk: nothing of it happened
                     raise
-        self._announce()
+                if self._connection.total_changes != self._changes_before:
+                    self._announce()  # a look that changed nothing must wake nobody, or they wake each other
 
     def rows(self, sql: str, parameters: tuple[Any, ...] | Mapping[str, Any] = ()) -> list[sqlite3.Row]:
         """All rows of a query."""

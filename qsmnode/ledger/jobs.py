@@ -77,6 +77,9 @@ class Jobs:
     def claim(self, lease_s: float) -> JobRow | None:
         """Take the oldest queued job that may start now: running, with a new attempt number and a lease."""
         now = time.time()
+        starts = self.next_start()
+        if starts is None or starts > now:
+            return None
         with self._db.transaction():
             found = self._select("state = 'queued' AND not_before <= ? ORDER BY id LIMIT 1", (now,))
             if not found:

@@ -23,9 +23,10 @@ CREATE TABLE instance (
     state             TEXT NOT NULL CHECK (state IN ('received', 'indexed', 'unreadable', 'conflicting', 'purged')),
     study_uid         TEXT,                 -- from the header, once indexed
     header            TEXT,                 -- JSON of dicom.instance, once indexed
-    reason            TEXT NOT NULL DEFAULT '',  -- why it is no source, or unreadable
-    UNIQUE (sop_instance_uid, sha256)
+    reason            TEXT NOT NULL DEFAULT ''   -- why it is no source, or unreadable
 ) STRICT;
+-- what was purged may come again
+CREATE UNIQUE INDEX instance_identity ON instance (sop_instance_uid, sha256) WHERE state != 'purged';
 CREATE INDEX instance_by_state ON instance (state) WHERE state = 'received';
 CREATE INDEX instance_by_study ON instance (study_uid);
 CREATE INDEX instance_by_association ON instance (association_id);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from qsmnode.dicom.acquisition import Acquisition, Grouping, group
@@ -138,10 +138,11 @@ def _time_of(source: Source) -> datetime:
     for kind in ("Content", "Acquisition", "Series", "Study"):
         date, time = template.get(f"{kind}Date"), template.get(f"{kind}Time")
         try:
-            return datetime.strptime(f"{date}{str(time or '0')[:6]:0<6}", "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+            # no zone: the scan's own clock, as its other dates are
+            return datetime.strptime(f"{date}{str(time or '0')[:6]:0<6}", "%Y%m%d%H%M%S")  # noqa: DTZ007
         except ValueError:
             continue
-    return datetime(1970, 1, 1, tzinfo=UTC)
+    return datetime(1970, 1, 1)  # noqa: DTZ001
 
 
 def _tally(reasons: Iterable[str]) -> list[tuple[str, int]]:

@@ -18,6 +18,7 @@ def reconstructed(
     recipe: Recipe,
     created_at: datetime,
     *,
+    node: str = "QSMNODE",
     revision: int = 1,
     revision_of: str | None = None,
     progress: Progress | None = None,
@@ -35,6 +36,7 @@ def reconstructed(
         measurements=() if brain is None else (brain,),
         recipe=recipe,
         created_at=created_at,
+        node=node,
         revision=revision,
         revision_of=revision_of,
     )

@@ -24,6 +24,7 @@ from qsmnode.products.identity import identified, plain
 from qsmnode.products.patient import copy
 
 NAME = "qsm"
+NEEDS = ()
 WINDOW_CENTRE_PPB, WINDOW_WIDTH_PPB = 50, 300
 LARGEST_PPB, SMALLEST_PPB = 32767, -32768
 _DESCRIPTION_LIMIT = 1024  # VR ST
@@ -154,7 +155,8 @@ def _common(context: ProductContext, planned: Plan) -> Dataset:
     image.ImageType = ["DERIVED", "PRIMARY", "OTHER", "QSM"]
     for keyword, value in _DEFAULTS.items():
         found = source.template.get(keyword)
-        setattr(image, keyword, value if found in (None, "") else found)
+        # Siemens writes an echo train length of 0, which is no length
+        setattr(image, keyword, value if found in (None, "", 0) else found)
     for keyword in _COPIED:
         copy(source.template, image, keyword)
     image.EchoTime = None  # a field of all echoes has none

@@ -45,6 +45,7 @@ from qsmnode.products.context import Plan, ProductContext
 from qsmnode.products.identity import MANUFACTURER, identified, plain
 
 NAME = "report"
+NEEDS = (qsm_series.NAME,)
 _DECIMALS = 3
 # highdicom reads these from the evidence
 _LOOKED_AT = (

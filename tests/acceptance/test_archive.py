@@ -83,7 +83,7 @@ def _equal_through_dicomweb(orthanc: Orthanc, maps: list[pydicom.Dataset], repor
     metadata = orthanc.dicomweb(f"/studies/{study}/series/{maps[0].SeriesInstanceUID}/metadata")
     assert len(metadata) == len(maps)
     for entry in metadata:
-        there = pydicom.Dataset.from_json(entry)
+        there = pydicom.Dataset.from_json(entry, bulk_data_uri_handler=lambda _uri: b"")
         here = by_uid[there.SOPInstanceUID]
         for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ImageType"):
             assert there[keyword].value == here[keyword].value

@@ -369,3 +369,16 @@ def test_the_default_loads_and_listens_on_this_machine_only(tmp_path: Path) -> N
     assert {peer.ae_title for peer in config.senders().values()} == {"MR1", "STORESCU"}
     assert config.peers["out"] == FolderPeer(folder=tmp_path / "out")
     assert config.routes[0].send_to == ("out",)
+
+
+def test_a_product_that_refers_to_another_needs_it_on_the_route(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(
+        "peers:\n  mr1: {ae_title: MR1, host: 127.0.0.1}\n  out: {folder: ./out}\n"
+        "routes:\n  - {name: a, products: [report], send_to: [out]}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(path, products={"qsm": (), "report": ("qsm",)})
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.key_path) == (5, "routes[0].products[0]")
+    assert "'qsm'" in problem.message

@@ -187,3 +187,21 @@ def test_every_state_of_the_table_is_one_of_the_schema(tmp_path: Path) -> None:
         for state, successors in table.items():
             assert f"'{state}'" in definition
             assert successors <= set(table)
+
+
+def test_a_look_that_changes_nothing_wakes_nobody(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        before = store.database.version
+        assert store.jobs.claim(60) is None
+        assert store.deliveries.claim([]) is None
+        assert store.database.version == before
+
+
+def test_what_was_purged_may_come_again(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        first = _add(store, path="instances/1.dcm")
+        store.instances.unreadable(first, "damaged")
+        store.database.move("instance", first, "purged")
+        assert not store.instances.known(UID, "a")
+        _add(store, path="instances/2.dcm")
+        assert len(store.instances.unindexed()) == 1

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import traceback
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from qsmnode.dicom.acquisition import Acquisition, group
@@ -69,7 +69,10 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
     context = reconstructed(
         source,
         Recipe.from_mapping(order.recipe),
-        datetime.fromtimestamp(order.created_at, UTC),
+        datetime.fromtimestamp(
+            order.created_at
+        ).astimezone(),  # the site's clock, as in the study's own dates
+        node=order.node,
         revision=order.revision,
         revision_of=order.revision_of,
         progress=lambda fraction, step: _report(_RECONSTRUCTION_SHARE * fraction, step),

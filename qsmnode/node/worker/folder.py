@@ -42,6 +42,7 @@ class Order:
     recipe: Mapping[str, Any]
     products: tuple[str, ...]
     created_at: float
+    node: str
     threads: int
     memory_mb: int | None
 

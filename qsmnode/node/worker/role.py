@@ -26,6 +26,7 @@ class Worker:
 
     def __init__(self, config: Config, store: Store) -> None:
         self._settings = config.jobs
+        self._node = config.node.ae_title
         self._store = store
         share = max(1, (os.cpu_count() or 1) // self._settings.workers)
         self._threads = self._settings.threads or share
@@ -87,6 +88,7 @@ class Worker:
             recipe=job.order["recipe"],
             products=tuple(job.order["products"]),
             created_at=job.created_at,
+            node=self._node,
             threads=self._threads,
             memory_mb=self._settings.memory_mb,
         )
