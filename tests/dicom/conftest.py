@@ -1,4 +1,4 @@
-"""A builder of small scans in several vendors' encodings: every pixel tells its kind, echo, slice and place."""
+"""A builder of small scans in several vendors' encodings: every pixel tells its kind, echo and place."""
 
 from __future__ import annotations
 
