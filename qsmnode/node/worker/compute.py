@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from qsmnode.dicom.acquisition import Acquisition, group
-from qsmnode.dicom.instance import read_instance
+from qsmnode.dicom.instance import Instance
 from qsmnode.dicom.source import load
 from qsmnode.engine import Recipe
 from qsmnode.engine.fourier import set_threads
@@ -59,12 +59,11 @@ def main() -> int:
 
 def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
     _report(0.0, "reading")
-    paths = {}
-    headers = []
-    for path in sorted((folder / job_folder.INPUT).iterdir()):
-        header = read_instance(path)
-        paths[header.sop_instance_uid] = path
-        headers.append(header)
+    headers = [Instance.from_json(text) for text in job_folder.read_headers(folder)]
+    paths = {
+        header.sop_instance_uid: job_folder.input_path(folder, number)
+        for number, header in enumerate(headers)
+    }
     source = load(_the_acquisition(group(headers).acquisitions, order), paths)
     context = reconstructed(
         source,

@@ -3,6 +3,7 @@
 ::
 
     <folder>/order.json     what to do (Order)
+    <folder>/headers.json   what the node read from their headers, in the order of the files
     <folder>/input/*.dcm    the source instances
     <folder>/output/*.dcm   the objects made
     <folder>/result.json    written last, and only whole: what was made, or why not (Result)
@@ -24,6 +25,7 @@ from typing import Any
 from qsmnode.ledger.store import fsync_folder
 
 ORDER = "order.json"
+HEADERS = "headers.json"
 RESULT = "result.json"
 INPUT = "input"
 OUTPUT = "output"
@@ -75,19 +77,37 @@ class Result:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def materialise(folder: Path, order: Order, inputs: Sequence[Path]) -> None:
-    """Make the folder with hard links (or copies, across file systems) of the source instances."""
+def materialise(folder: Path, order: Order, inputs: Sequence[tuple[Path, str]]) -> None:
+    """Make the folder with hard links (or copies, across file systems) of the source instances.
+
+    Args:
+        folder: must not exist yet.
+        order: what to do.
+        inputs: each instance's file and its header as JSON.
+    """
     folder.mkdir(mode=0o700)
     (folder / INPUT).mkdir(mode=0o700)
     (folder / OUTPUT).mkdir(mode=0o700)
-    for number, path in enumerate(inputs):
-        target = folder / INPUT / f"{number:06d}.dcm"
+    for number, (path, _) in enumerate(inputs):
+        target = input_path(folder, number)
         try:
             os.link(path, target)
         except OSError:
             shutil.copyfile(path, target)
             target.chmod(0o600)
+    write_json(folder / HEADERS, {"headers": [header for _, header in inputs]})
     write_json(folder / ORDER, dataclasses.asdict(order))
+
+
+def input_path(folder: Path, number: int) -> Path:
+    """Where the instance with this number (from 0) lies."""
+    return folder / INPUT / f"{number:06d}.dcm"
+
+
+def read_headers(folder: Path) -> list[str]:
+    """The headers, by number."""
+    headers: list[str] = json.loads((folder / HEADERS).read_text("utf-8"))["headers"]
+    return headers
 
 
 def read_order(folder: Path) -> Order:

@@ -93,7 +93,8 @@ class Worker:
             memory_mb=self._settings.memory_mb,
         )
         job_folder.discard(place)
-        job_folder.materialise(place, order, [self._store.path(row.path) for row in members])
+        inputs = [(self._store.path(row.path), row.header) for row in members if row.header is not None]
+        job_folder.materialise(place, order, inputs)
 
     def _replaced_series(self, acquisition_id: int | None) -> str | None:
         """The series that an earlier revision was delivered as, for the new one to name."""
