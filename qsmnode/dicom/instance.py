@@ -38,6 +38,7 @@ from qsmnode.errors import NotEligible, UnreadableDicom
 
 MAX_TEXT = 1024
 MAX_VALUES = 64
+_NAMES = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _NO_ROUTING_VR = frozenset({"SQ", "OB", "OW", "OF", "OD", "OL", "OV", "UN", "AT"})
 
 
@@ -177,10 +178,10 @@ def read_instance(path: Path) -> Instance:
 
 def _instance(header: Header) -> Instance:
     dataset = header.dataset
-    uids = {name: text(dataset, name) for name in ("SOPClassUID", "SOPInstanceUID")}
+    uids = {name: text(dataset, name) for name in _NAMES}
     absent = [name for name, value in uids.items() if not value]
     if absent:
-        raise UnreadableDicom(f"{', '.join(absent)} missing: the object has no name")
+        raise UnreadableDicom(f"{', '.join(absent)} missing: damaged, cut short, or an object of no study")
     manufacturer = text(dataset, "Manufacturer")
     encoding = encoding_for(manufacturer)
     images = list(views(dataset))
@@ -197,8 +198,8 @@ def _instance(header: Header) -> Instance:
     return Instance(
         sop_class_uid=uids["SOPClassUID"],
         sop_instance_uid=uids["SOPInstanceUID"],
-        study_uid=text(dataset, "StudyInstanceUID"),
-        series_uid=text(dataset, "SeriesInstanceUID"),
+        study_uid=uids["StudyInstanceUID"],
+        series_uid=uids["SeriesInstanceUID"],
         frame_of_reference_uid=text(dataset, "FrameOfReferenceUID"),
         modality=text(dataset, "Modality"),
         manufacturer=manufacturer,

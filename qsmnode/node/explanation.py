@@ -82,7 +82,8 @@ def in_words(explanation: dict[str, Any]) -> Iterator[str]:
         yield f"  {_state(item)}"
     for item in explanation["ignored"]:
         name = f" ({item['series_description']})" if item["series_description"] else ""
-        yield f"ignored: {item['images']} images of series {item['series_uid']}{name}: {item['reason']}"
+        noun = "image" if item["images"] == 1 else "images"
+        yield f"ignored: {item['images']} {noun} of series {item['series_uid']}{name}: {item['reason']}"
     for item in explanation["unreadable"]:
         yield f"not read: {item['file']}: {item['reason'].removeprefix(Path(item['file']).name + ': ')}"
     if not any(explanation.values()):
