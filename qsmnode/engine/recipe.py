@@ -25,7 +25,7 @@ _PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
             "field": {"method": "weighted_fit"},
             "mask": {"method": "brain"},
             "background": {"method": "pdf"},
-            "inversion": {"method": "tv", "alpha": 2e-4, "refinements": 3, "projections": 4},
+            "inversion": {"method": "tv"},
             "reference": {"method": "whole_brain"},
         },
         "fast": {

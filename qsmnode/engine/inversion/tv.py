@@ -12,6 +12,7 @@ from qsmnode.engine.compiled import in_slabs
 from qsmnode.engine.dipole import dipole_kernel
 from qsmnode.engine.fourier import Shape, irfftn, rfftn
 from qsmnode.engine.inversion import tv_loops as loops
+from qsmnode.engine.inversion.edges import edge_weights
 from qsmnode.engine.inversion.fit import fit_numbers
 from qsmnode.engine.progress import ProgressCallback
 from qsmnode.engine.registry import method, parameter
@@ -19,7 +20,7 @@ from qsmnode.engine.types import Float, Grid, Mask
 from qsmnode.engine.window import Window
 
 # a map that still changes by this many tolerances is good enough to refine the field with
-EARLY = 2.0
+EARLY = 4.0
 PROJECTION_TOLERANCE = 1e-4
 
 
@@ -27,17 +28,26 @@ PROJECTION_TOLERANCE = 1e-4
 class Parameters:
     """Parameters of the weighted total-variation inversion."""
 
-    alpha: float = parameter(2e-4, "weight of the total variation", unit="ppm", low=1e-7, high=1.0)
+    alpha: float = parameter(1e-4, "weight of the total variation", unit="ppm", low=1e-7, high=1.0)
     coupling: float = parameter(
-        50.0, "penalty of the gradient split / alpha", unit="1/ppm", low=1.0, high=1e4
+        100.0, "penalty of the gradient split / alpha", unit="1/ppm", low=1.0, high=1e4
     )
     tolerance: float = parameter(0.005, "relative change that ends it", unit="1", low=1e-5, high=0.1)
     iterations: int = parameter(150, "most iterations", unit="1", low=1, high=1000)
     outside: float = parameter(
         0.1, "total variation outside the mask relative to inside", unit="1", low=0.0, high=10.0
     )
+    edges: float = parameter(
+        0.5, "share of voxels taken for edges of the magnitude", unit="1", low=0.01, high=0.99
+    )
+    at_edge: float = parameter(
+        0.1, "total variation at edges of the magnitude, relative", unit="1", low=0.0, high=10.0
+    )
+    flat: float = parameter(
+        3.0, "total variation where the magnitude is flat, relative", unit="1", low=0.0, high=10.0
+    )
     refinements: int = parameter(
-        2, "how often the field of outside sources is fitted anew", unit="1", low=0, high=20
+        3, "how often the field of outside sources is fitted anew", unit="1", low=0, high=20
     )
     projections: int = parameter(8, "iterations of each such fit", unit="1", low=1, high=200)
     padding_mm: float = parameter(12.0, "space around the mask", unit="mm", low=5.0, high=60.0)
@@ -55,12 +65,14 @@ def tv(
     rad_per_ppm: float | None = None,
     progress: ProgressCallback | None = None,
 ) -> tuple[Float, dict[str, float]]:
-    """Minimise 1/2 |W (D chi + b - f)|^2 + alpha |grad chi|_1, with W from the noise of each voxel.
+    """Minimise 1/2 |W (D chi + b - f)|^2 + alpha |G grad chi|_1, with W from the noise of each voxel.
 
     Background removal cannot tell the smooth part of the local field from background, and takes some of it
     away or leaves some background. Once a map is there, the field that it does not explain is projected onto
     the fields of sources outside the mask; that part, b, is taken out and the iteration goes on. What is left
-    at the rim may become susceptibility outside the mask, where total variation counts less.
+    at the rim may become susceptibility outside the mask, where total variation counts less. G is small at
+    edges of the magnitude and large where it is flat: so folded cortex keeps its contrast, and a slow drift
+    through connected white matter, which the field hardly tells, costs much.
 
     Args:
         local_field_ppm: (X, Y, Z), ppm.
@@ -68,15 +80,15 @@ def tv(
         grid: geometry, with the direction of B0.
         weight: (X, Y, Z), 0..1, W; 1 everywhere if None.
         parameters: regularisation and when to stop.
-        magnitude: not used.
+        magnitude: (X, Y, Z), echoes combined, any unit; G is 1 without it.
         rad_per_ppm: not used: the data term is linear in ppm.
         progress: called with the finished fraction.
 
     Returns:
         Susceptibility in ppm (X, Y, Z), 0 outside the mask, and numbers of quality.
 
-    Source: 10.1002/mrm.27073, with isotropic total variation; b: 10.1002/nbm.1670, and 10.1002/mrm.26331 for
-    the idea of estimating inside and outside sources together.
+    Source: 10.1002/mrm.27073, with isotropic total variation; G: 10.1002/mrm.22816; b: 10.1002/nbm.1670, and
+    10.1002/mrm.26331 for the idea of estimating inside and outside sources together.
     """
     window = Window.around(mask, grid.voxel_mm, parameters.padding_mm)
     inside = window.cut(mask)
@@ -84,7 +96,17 @@ def tv(
     if weight is not None:
         square *= window.cut(weight).astype(np.float32) ** 2
     field = window.cut(np.where(mask, local_field_ppm, np.float32(0)).astype(np.float32))
-    problem = _Problem(field, square, inside, grid, parameters)
+    variation = None
+    if magnitude is not None:
+        variation = edge_weights(
+            window.cut(np.asarray(magnitude, dtype=np.float32)),
+            inside,
+            grid,
+            edges=parameters.edges,
+            at_edge=parameters.at_edge,
+            flat=parameters.flat,
+        )
+    problem = _Problem(field, square, inside, grid, parameters, variation)
     chi, iterations, changed = problem.solve(progress)
     chi[~inside] = 0
     numbers = {
@@ -98,7 +120,15 @@ def tv(
 class _Problem:
     """One inversion: what stays the same from iteration to iteration."""
 
-    def __init__(self, field: Float, square: Float, inside: Mask, grid: Grid, parameters: Parameters) -> None:
+    def __init__(
+        self,
+        field: Float,
+        square: Float,
+        inside: Mask,
+        grid: Grid,
+        parameters: Parameters,
+        variation: Float | None,
+    ) -> None:
         self.field, self.square, self.inside = field, square, inside
         self.parameters = parameters
         self.shape: Shape = (field.shape[0], field.shape[1], field.shape[2])
@@ -109,6 +139,8 @@ class _Problem:
         gradient_penalty = parameters.coupling * parameters.alpha
         limits = 1.0 / parameters.coupling * np.array([parameters.outside, 1.0])
         self.shrinkage = limits[inside.astype(np.int8)].astype(np.float32)
+        if variation is not None:
+            self.shrinkage *= variation
         denominator = (
             self.penalty * self.kernel**2 + np.float32(gradient_penalty) * self._squared_differences()
         )
