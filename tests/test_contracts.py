@@ -74,7 +74,7 @@ def test_imports_go_down_only(copy_of_package: Path) -> None:
     [
         ("engine/intruder.py", "import pydicom"),
         ("dicom/intruder.py", "import qsmnode.node"),
-        ("products/intruder.py", "import qsmnode.phantom"),
+        ("measure/intruder.py", "import qsmnode.phantom"),
         ("room_without_a_layer.py", ""),
     ],
 )

@@ -23,5 +23,5 @@ def add(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Load it as the node would."""
     config = load_config(arguments.file)
-    print(f"{arguments.file}: good; {len(config.peers)} peers, {len(config.routes)} routes")
+    print(f"{arguments.file}: good; peers: {len(config.peers)}, routes: {len(config.routes)}")
     return 0

@@ -120,7 +120,7 @@ def reconstruct_files(
         UsageError: the folder cannot be written.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out}: cannot be made ({error.strerror}); choose another --out") from error
     source = load(acquisition, {uid: found.paths[uid] for uid in acquisition.sop_instance_uids})

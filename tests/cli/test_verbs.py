@@ -126,7 +126,7 @@ def test_the_default_configuration_is_good(tmp_path: Path, capsys: Capture) -> N
     path = tmp_path / "qsmnode.yaml"
     path.write_text(text)
     assert main(["check", str(path)]) == 0
-    assert capsys.readouterr().out == f"{path}: good; 3 peers, 1 routes\n"
+    assert capsys.readouterr().out == f"{path}: good; peers: 3, routes: 1\n"
 
 
 def test_check_names_every_mistake_with_its_place(tmp_path: Path, capsys: Capture) -> None:
