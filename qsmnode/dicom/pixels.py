@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +25,6 @@ from qsmnode.dicom.frames import ImageView, views
 from qsmnode.dicom.reading import BROKEN, quiet, read_pixels, text, whole
 from qsmnode.errors import NotEligible, UnreadableDicom
 
-READERS = 4
-"""Threads that read files: reading waits for the disk, decoding for the interpreter."""
-
 TURN_TOLERANCE = 0.01
 """Part of a turn by which phase may leave it: stored values have a last step."""
 
@@ -47,7 +43,7 @@ class Loaded:
 def read_all(
     paths: Mapping[str, Path], wanted: Mapping[str, Mapping[int, str]], encoding: Encoding
 ) -> Iterator[tuple[str, Loaded]]:
-    """Read and scale the images of many files, several at a time, in the order of their UIDs.
+    """Read and scale the images of many files, in the order of their UIDs.
 
     Args:
         paths: SOP instance UID to file.
@@ -62,10 +58,10 @@ def read_all(
     lost = [uid for uid in uids if uid not in paths]
     if lost:
         raise UnreadableDicom(f"{len(lost)} of {len(uids)} instances have no file (first: {lost[0]})")
-    with quiet(), ThreadPoolExecutor(READERS) as pool:
-        yield from zip(
-            uids, pool.map(lambda uid: _read(uid, paths[uid], wanted[uid], encoding), uids), strict=True
-        )
+    # one after the other: decoding holds the interpreter, and four threads took half as long again as one
+    with quiet():
+        for uid in uids:
+            yield uid, _read(uid, paths[uid], wanted[uid], encoding)
 
 
 def _read(uid: str, path: Path, kinds: Mapping[int, str], encoding: Encoding) -> Loaded:

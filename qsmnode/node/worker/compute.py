@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
 from datetime import datetime
 from pathlib import Path
@@ -58,7 +59,8 @@ def main() -> int:
 
 
 def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
-    _report(0.0, "reading")
+    steps = _Steps((folder / job_folder.ORDER).stat().st_mtime)  # the process was started just after
+    steps(0.0, "reading")
     headers = [Instance.from_json(text) for text in job_folder.read_headers(folder)]
     paths = {
         header.sop_instance_uid: job_folder.input_path(folder, number)
@@ -74,16 +76,21 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
         node=order.node,
         revision=order.revision,
         revision_of=order.revision_of,
-        progress=lambda fraction, step: _report(_RECONSTRUCTION_SHARE * fraction, step),
+        progress=lambda fraction, step: steps(_RECONSTRUCTION_SHARE * fraction, step),
     )
-    products = tuple(_make(context, name, folder / job_folder.OUTPUT) for name in order.products)
+    products = []
+    for name in order.products:
+        steps(_RECONSTRUCTION_SHARE, name)
+        products.append(_make(context, name, folder / job_folder.OUTPUT))
+    steps(1.0, "done")
     facts = {
+        "seconds": {name: round(seconds, 3) for name, seconds in steps.seconds.items()},
         "warnings": list(source.warnings),
         "quality": {name: float(value) for name, value in context.maps.quality.items()},
         "reference": context.maps.reference,
         "algorithm": context.algorithm,
     }
-    return job_folder.Result(products=products, facts=facts)
+    return job_folder.Result(products=tuple(products), facts=facts)
 
 
 def _the_acquisition(found: tuple[Acquisition, ...], order: job_folder.Order) -> Acquisition:
@@ -96,7 +103,6 @@ def _the_acquisition(found: tuple[Acquisition, ...], order: job_folder.Order) ->
 
 
 def _make(context: ProductContext, name: str, output: Path) -> job_folder.MadeProduct:
-    _report(0.95, name)
     product = PRODUCTS[name]
     objects = product.build(context)
     files = write(objects, output, name)
@@ -107,8 +113,20 @@ def _make(context: ProductContext, name: str, output: Path) -> job_folder.MadePr
     return job_folder.MadeProduct(name, product.series_uid(context), made)
 
 
-def _report(progress: float, step: str) -> None:
-    os.write(1, json.dumps({"progress": round(progress, 4), "step": step}).encode() + b"\n")
+class _Steps:
+    """Reports progress, and keeps how long each step took."""
+
+    def __init__(self, ordered_at: float) -> None:
+        self.seconds: dict[str, float] = {}
+        self._current = "start"
+        self._since = ordered_at
+
+    def __call__(self, progress: float, step: str) -> None:
+        if step != self._current:
+            now = time.time()
+            self.seconds[self._current] = self.seconds.get(self._current, 0.0) + now - self._since
+            self._current, self._since = step, now
+        os.write(1, json.dumps({"progress": round(progress, 4), "step": step}).encode() + b"\n")
 
 
 if __name__ == "__main__":
