@@ -28,7 +28,8 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: every mistake in it.
     """
-    return load(path, recipes=check_recipe, products={name: product.needs for name, product in PRODUCTS.items()})
+    needs = {name: product.needs for name, product in PRODUCTS.items()}
+    return load(path, recipes=check_recipe, products=needs)
 
 
 def check_recipe(recipe: object) -> None:

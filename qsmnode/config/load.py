@@ -37,7 +37,8 @@ def load(
     Args:
         path: the YAML file; relative paths in it start from its folder.
         recipes: raises ValueError for a bad recipe (a name or a mapping); None: recipes are not looked at.
-        products: the names of all products, or a mapping of each to those that it refers to; None: not looked at.
+        products: the names of all products, or a mapping of each to those that it refers to; None: not looked
+            at.
         environ: where ``QSMNODE__...`` and ``${env:...}`` are looked up.
 
     Raises:

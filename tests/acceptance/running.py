@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from qsmnode.ledger import Store
+from qsmnode.node.listing import listing
 from tests.peers.ports import free_port, is_listening
 
 QSMNODE = [sys.executable, "-m", "qsmnode"]
@@ -93,11 +94,9 @@ class RunningNode:
         return self._process is not None and self._process.poll() is None
 
     def jobs(self) -> dict[str, Any]:
-        """What `qsmnode jobs --json` says."""
-        ended = qsmnode("jobs", "-c", self.config, "--json")
-        assert ended.returncode == 0, ended.stderr
-        listing: dict[str, Any] = json.loads(ended.stdout)
-        return listing
+        """What `qsmnode jobs --json` says, without starting a process for every look."""
+        with Store(self.store, read_only=True) as store:
+            return listing(store)
 
     def until(self, condition: Callable[[], Any], timeout_s: float = 240, what: str = "") -> Any:
         """Wait for something; the log where it does not come."""
@@ -108,7 +107,7 @@ class RunningNode:
                     f"the node ended with {self._process.returncode}:\n{self.log.read_text()}"
                 )
             assert time.monotonic() < deadline, f"{what} did not come\n{self.log.read_text()}"
-            time.sleep(0.1)
+            time.sleep(0.2)
         return found
 
     def deliveries(self) -> list[dict[str, Any]]:
@@ -132,14 +131,14 @@ class RunningNode:
         """Until every acquisition has ended without a job, or its job has; the acquisitions."""
 
         def decided() -> list[dict[str, Any]]:
-            listing = self.jobs()
-            found: list[dict[str, Any]] = listing["acquisitions"]
+            everything = self.jobs()
+            found: list[dict[str, Any]] = everything["acquisitions"]
             done = all(
                 item["state"] in _ENDED
                 or (item["jobs"] and all(job["state"] not in ("queued", "running") for job in item["jobs"]))
                 for item in found
             )
-            return found if done and not listing["instances"].get("received") else []
+            return found if done and not everything["instances"].get("received") else []
 
         result: list[dict[str, Any]] = self.until(decided, timeout_s, "a decision")
         return result
