@@ -18,6 +18,8 @@ _COLOURS = {
     "rejected": "red",
     "failed": "red",
     "parked": "red",
+    "unreadable": "red",
+    "conflicting": "yellow",
     "held": "yellow",
     "ignored": "dim",
     "unmatched": "dim",
@@ -50,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     # lines are never cut or wrapped: a reason that ends in the middle is no reason
     console = Console(soft_wrap=True, highlight=False, emoji=False, markup=False)
     console.print(f"instances: {counts or 'none'}")
+    for item in found["unusable"]:
+        console.print(_line(f"instance {item['id']}", item["state"], item["reason"]))
     for acquisition in found["acquisitions"]:
         for line in _lines(acquisition):
             console.print(line)

@@ -136,6 +136,10 @@ class Instances:
         )
         return {row["s"]: row["n"] for row in found}
 
+    def unusable(self, limit: int) -> list[InstanceRow]:
+        """The newest ones that are unreadable or conflicting; their reasons say why."""
+        return self._select("state IN ('unreadable', 'conflicting') ORDER BY id DESC LIMIT ?", (limit,))
+
     def paths(self) -> set[str]:
         """Every path that a row speaks for."""
         return {row["path"] for row in self._db.rows("SELECT path FROM instance WHERE state != 'purged'")}

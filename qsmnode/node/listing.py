@@ -8,11 +8,23 @@ from typing import Any
 
 from qsmnode.ledger.store import Store
 
+_UNUSABLE_SHOWN = 100
+
 
 def listing(store: Store) -> dict[str, Any]:
     """Everything that `qsmnode jobs` shows; plain values, no patient data."""
     return {
         "instances": store.instances.counts(),
+        "unusable": [
+            {
+                "id": row.id,
+                "sop_instance_uid": row.sop_instance_uid,
+                "state": row.state,
+                "reason": row.reason,
+                "received": _iso(row.received_at),
+            }
+            for row in store.instances.unusable(_UNUSABLE_SHOWN)
+        ],
         "acquisitions": [_acquisition(store, row) for row in store.acquisitions.all()],
     }
 

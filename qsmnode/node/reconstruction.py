@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from qsmnode.dicom.source import Source
@@ -31,7 +32,7 @@ def reconstructed(
     maps = reconstruct(source.stack, recipe, progress=progress)
     brain = whole_brain(maps)
     return ProductContext(
-        source=source,
+        source=replace(source, warnings=(*source.warnings, *remarks(maps.quality))),
         maps=maps,
         measurements=() if brain is None else (brain,),
         recipe=recipe,
@@ -40,3 +41,16 @@ def reconstructed(
         revision=revision,
         revision_of=revision_of,
     )
+
+
+def remarks(quality: Mapping[str, float]) -> tuple[str, ...]:
+    """What a reader of the numbers must know of how the reconstruction went."""
+    found = []
+    if quality.get("offset_corrected") == 0:
+        found.append("one echo: the phase offset is not corrected")
+    if quality.get("offset_odd_even_corrected") == 1:
+        found.append("bipolar readout: odd and even echoes were aligned")
+    if quality.get("mask_brain_plausible") == 0:
+        volume = quality.get("mask_volume_ml", 0.0)
+        found.append(f"values unreliable: the mask found ({volume:.0f} ml) is no plausible whole brain")
+    return tuple(found)

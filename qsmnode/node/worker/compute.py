@@ -85,7 +85,7 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
     steps(1.0, "done")
     facts = {
         "seconds": {name: round(seconds, 3) for name, seconds in steps.seconds.items()},
-        "warnings": list(source.warnings),
+        "warnings": list(context.source.warnings),
         "quality": {name: float(value) for name, value in context.maps.quality.items()},
         "reference": context.maps.reference,
         "algorithm": context.algorithm,
