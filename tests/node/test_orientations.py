@@ -1,4 +1,4 @@
-"""A paramagnetic sphere is positive, as strong as it is, however the slices lie: through a scanner's files."""
+"""A paramagnetic sphere is positive, and as strong as it is, however the slices lie: through real files."""
 
 from __future__ import annotations
 
