@@ -6,22 +6,68 @@ result is the same on any number of threads.
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import os
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numba
 
+import qsmnode
 from qsmnode.engine import fourier
 
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile ``function`` on its first call, without the interpreter's lock, cached on disk if possible."""
+    folder = cache_folder()
+    if folder is None:
+        return numba.njit(nogil=True)(function)
+    settings: Any = numba.config
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(folder)  # looked at while decorating, and ours only that long
     try:
         return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:
-        # numba found no folder it may write to: compile anew in each process instead
-        return numba.njit(nogil=True)(function)
+    finally:
+        settings.CACHE_DIR = before
+
+
+@functools.cache
+def cache_folder() -> Path | None:
+    """Where machine code is kept: a folder for exactly these sources; None where nothing can be written.
+
+    Numba asks only whether a function's own file has changed. A loop that calls another file's loop, or uses
+    its constants, would go on with the old one after an upgrade, and give other numbers than its sources say.
+    """
+    name = f"compiled-{_sources_digest()[:16]}"
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    places = [Path(given)] if given else [_package() / "__pycache__", home / "qsmnode"]
+    return next((place / name for place in places if _is_writable(place / name)), None)
+
+
+def _package() -> Path:
+    return Path(qsmnode.__file__).parent
+
+
+def _sources_digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_package().rglob("*.py")):
+        digest.update(path.relative_to(_package()).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return False
 
 
 def in_slabs(loop: Callable[..., Any], length: int, *arguments: Any) -> None:
