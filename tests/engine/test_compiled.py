@@ -1,52 +1,43 @@
-"""Machine code is kept for exactly the sources it was made from."""
+"""Compiled loops: they work without a writable cache, and cover their range with any number of threads."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+import numpy as np
+import pytest
 
-import qsmnode
-
-_CALL = (
-    "import numpy as np; from qsmnode.engine.wrapping import wrapped;"
-    " from qsmnode.engine.compiled import cache_folder;"
-    " wrapped(np.zeros((2, 2, 2), np.float32)); print(cache_folder())"
-)
+from qsmnode.engine import fourier
+from qsmnode.engine.compiled import compiled, in_slabs
 
 
-def _folder(package: Path, **environment: str) -> Path:
-    ended = subprocess.run(
-        [sys.executable, "-c", _CALL],
-        env={
-            "PYTHONPATH": str(package),
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(package / "home"),
-            **environment,
-        },
-        cwd=package,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return Path(ended.stdout.strip())
+def _double(start, stop, values, out):
+    for index in range(start, stop):
+        out[index] = 2 * values[index]
 
 
-def test_a_change_in_any_file_takes_another_folder(tmp_path: Path) -> None:
-    source = Path(qsmnode.__file__).parent
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(source, tmp_path / "qsmnode", ignore=ignore)
-    first = _folder(tmp_path)
-    assert first.is_relative_to(tmp_path / "qsmnode")
-    assert any(first.rglob("*.nbi"))
-    assert _folder(tmp_path) == first
-    changed = tmp_path / "qsmnode" / "phantom" / "tissues.py"
-    changed.write_text(changed.read_text() + "\n# another version\n")
-    assert _folder(tmp_path) != first
+def test_without_a_folder_for_the_cache_it_compiles_in_memory(monkeypatch):
+    monkeypatch.setattr("qsmnode.engine.compiled.cache_folder", lambda: None)
+    loop = compiled(_double)
+    out = np.zeros(5)
+    loop(0, 5, np.arange(5.0), out)
+    assert out.tolist() == [0, 2, 4, 6, 8]
 
 
-def test_a_folder_that_numba_is_told_of_is_used(tmp_path: Path) -> None:
-    source = Path(qsmnode.__file__).parent.parent
-    chosen = tmp_path / "elsewhere"
-    assert _folder(source, NUMBA_CACHE_DIR=str(chosen)).is_relative_to(chosen)
+@pytest.mark.parametrize("length", [1, 2, 3, 17])
+@pytest.mark.parametrize("count", [1, 2])
+def test_slabs_cover_the_range_once(length, count):
+    before = fourier.threads()
+    seen = []
+    try:
+        fourier.set_threads(count)
+        in_slabs(lambda start, stop: seen.extend(range(start, stop)), length)
+    finally:
+        fourier.set_threads(before)
+    assert sorted(seen) == list(range(length))
+
+
+def test_an_error_in_a_slab_is_raised():
+    def failing(start, stop):
+        raise ValueError("in the loop")
+
+    with pytest.raises(ValueError, match="in the loop"):
+        in_slabs(failing, 4)
