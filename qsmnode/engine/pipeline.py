@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from qsmnode.engine import quality as numbers
-from qsmnode.engine.arguments import echo_stack, finite, mask_of, not_negative, one_turn, some_signal
-from qsmnode.engine.box import Box
+from qsmnode.engine.contrasts import contrasts
+from qsmnode.engine.dipole import forward_field
 from qsmnode.engine.field.field_map import FieldMap
 from qsmnode.engine.field.trust import trusted
-from qsmnode.engine.mask.intensity import combined, foreground
+from qsmnode.engine.measured import Measured
 from qsmnode.engine.offset.bipolar import align_echoes
 from qsmnode.engine.offset.unwrapped import remove_offset
+from qsmnode.engine.preparation import Working, prepare, refuse_empty
 from qsmnode.engine.progress import Progress, ProgressCallback
 from qsmnode.engine.recipe import Recipe
 from qsmnode.engine.types import EchoStack, Float, Grid, Maps, Mask
 from qsmnode.engine.unwrap.edges import edge_weights, voxel_quality
 from qsmnode.engine.wrapping import wrapped
 from qsmnode.errors import EngineInputError
-
-MARGIN_MM = 2.0
-
-
-@dataclass
-class Working:
-    """What the steps hand on, on the box around the signal."""
-
-    phase: Float
-    magnitude: Float
-    times: tuple[float, ...]
-    grid: Grid
-    signal: Mask
-    given: Mask | None
-    box: Box
-    readout_axis: int | None
-    bipolar: bool | None
-    quality: dict[str, float] = field(default_factory=dict)
 
 
 def reconstruct(
@@ -48,6 +31,8 @@ def reconstruct(
     mask: Any = None,
     progress: ProgressCallback | None = None,
     phase_is_unwrapped: bool = False,
+    *,
+    reference_mask: Any = None,
 ) -> Maps:
     """Make a susceptibility map.
 
@@ -57,9 +42,11 @@ def reconstruct(
         mask: (X, Y, Z) bool, where the map is wanted; found by the recipe's mask step if None.
         progress: called as ``progress(fraction, step)`` with a fraction that never falls.
         phase_is_unwrapped: the phase is continuous already: it may leave one turn, and is not unwrapped.
+        reference_mask: (X, Y, Z) bool, a region whose mean becomes zero, in place of the recipe's reference.
 
     Returns:
-        Susceptibility in ppm with mask, local field, total field, weight and numbers of quality.
+        Susceptibility in ppm with mask, local field, total field, weight and numbers of quality, and the
+        contrasts (R2*, susceptibility-weighted image ...) that the recipe asks for.
 
     Raises:
         EngineInputError: an argument is out of its contract, or nothing can be reconstructed from the data.
@@ -81,25 +68,33 @@ def reconstruct(
     if not isinstance(recipe, Recipe):
         raise EngineInputError(f"recipe: expected a Recipe, got {type(recipe).__name__}")
     report = Progress(progress)
-    work = _prepare(echo_stack("stack", stack), mask, phase_is_unwrapped)
+    work = prepare(stack, mask, reference_mask, phase_is_unwrapped)
     run = _Steps(recipe, report)
 
-    unwrapped, voxel_trust = _unwrapped(work, run, phase_is_unwrapped)
+    unwrapped, corrected, voxel_trust = _unwrapped(work, run, phase_is_unwrapped)
     found = _found_mask(work, run, voxel_trust)
     field_map = _field(work, run, unwrapped, found)
     inside = trusted(found, field_map.weight)
-    _refuse_empty(
+    refuse_empty(
         inside, "field: no voxel of the mask has a usable field; the phase may be noise, or not phase"
     )
     work.quality |= numbers.mask_numbers(inside, work.grid) | numbers.field_numbers(field_map, inside, found)
     work.quality["phase_quality"] = float(np.median(voxel_trust[inside]))
 
-    total_ppm = field_map.total_field_hz / np.float32(stack.imaging_frequency_mhz)
-    local, inner = _local_field(work, run, total_ppm, inside, field_map.weight)
-    chi = _susceptibility(work, run, local, inner, field_map.weight, stack.imaging_frequency_mhz)
-    chi, description = _referenced(work, run, chi, inner)
+    measured = Measured(
+        magnitude=work.magnitude,
+        phase=corrected,
+        echo_times_s=work.times,
+        imaging_frequency_mhz=work.frequency_mhz,
+        noise_ppm=field_map.noise_at_full_trust_hz / work.frequency_mhz,
+    )
+    local, inner = _local_field(work, run, field_map, inside)
+    chi = _susceptibility(work, run, local, inner, field_map.weight, measured)
+    chi, description = _referenced(work, run, chi, inner, measured)
+    made = contrasts(recipe, chi, inner, found, work.grid, measured, field_map.noise)
+    work.quality |= made.numbers
     report.finish()
-    return _maps(work, stack.grid, chi, inner, local, field_map, description)
+    return _maps(work, stack.grid, chi, inner, local, field_map, made.images, description)
 
 
 @dataclass(frozen=True)
@@ -109,45 +104,17 @@ class _Steps:
     recipe: Recipe
     report: Progress
 
+    def has(self, step: str) -> bool:
+        """Whether the recipe has ``step``: an optional one may be absent, another be done by a later one."""
+        return step in self.recipe.steps
+
     def __call__(self, step: str, *arguments: Any, **more: Any) -> Any:
         chosen = self.recipe.steps[step]
         return chosen.method.function(*arguments, chosen.parameters, **more)
 
 
-def _prepare(stack: EchoStack, mask: Any, phase_is_unwrapped: bool) -> Working:
-    """Check and clean the input, and cut out the part with signal."""
-    magnitude, bad_magnitude = finite(stack.magnitude)
-    phase, bad_phase = finite(stack.phase)
-    not_negative("magnitude", magnitude)
-    some_signal(magnitude)
-    bad = (bad_magnitude | bad_phase).any(axis=0)
-    if bad.any():
-        magnitude = np.where(bad, np.float32(0), magnitude)
-        some_signal(magnitude)
-    phase = phase if phase_is_unwrapped else one_turn(phase)
-    given = None if mask is None else mask_of("mask", mask, stack.grid.shape)
-    signal = (magnitude[0] > 0) & given if given is not None else foreground(magnitude, stack.grid.voxel_mm)
-    signal &= ~bad
-    _refuse_empty(signal, "mask: expected voxels with signal inside, got none")
-    box = Box.around(signal, MARGIN_MM, stack.grid.voxel_mm)
-    work = Working(
-        phase=box.crop(phase),
-        magnitude=box.crop(magnitude),
-        times=stack.echo_times_s,
-        grid=box.grid(stack.grid),
-        signal=box.crop(signal),
-        given=None if given is None else box.crop(given & signal),
-        box=box,
-        readout_axis=stack.readout_axis,
-        bipolar=stack.bipolar,
-    )
-    work.quality["input_nonfinite_voxels"] = float(np.count_nonzero(bad))
-    work.quality["input_echoes"] = float(len(work.times))
-    return work
-
-
-def _unwrapped(work: Working, run: _Steps, phase_is_unwrapped: bool) -> tuple[Float, Float]:
-    """Offset and unwrapping: continuous phase of all echoes, and the quality of each voxel's phase."""
+def _unwrapped(work: Working, run: _Steps, phase_is_unwrapped: bool) -> tuple[Float, Float, Float]:
+    """Offset and unwrapping: phase of all echoes continuous and wrapped, and each voxel's phase quality."""
     run.report.enter("offset")
     offset = run.recipe.steps["offset"]
     if phase_is_unwrapped:
@@ -156,7 +123,8 @@ def _unwrapped(work: Working, run: _Steps, phase_is_unwrapped: bool) -> tuple[Fl
         else:
             unwrapped, found = remove_offset(work.phase, work.magnitude, work.times, work.grid, work.signal)
         work.quality |= found
-        return unwrapped, voxel_quality(edge_weights(wrapped(unwrapped), work.magnitude, work.times))
+        corrected = wrapped(unwrapped)
+        return unwrapped, corrected, voxel_quality(edge_weights(corrected, work.magnitude, work.times))
     aligned, found = align_echoes(
         work.phase, work.magnitude, work.times, work.grid, work.signal, work.readout_axis, work.bipolar
     )
@@ -166,7 +134,7 @@ def _unwrapped(work: Working, run: _Steps, phase_is_unwrapped: bool) -> tuple[Fl
     run.report.enter("unwrap")
     unwrapped, voxel_trust = run("unwrap", corrected, work.magnitude, work.times, work.signal)
     work.quality |= numbers.unwrap_numbers(corrected, unwrapped, work.signal)
-    return unwrapped, voxel_trust
+    return unwrapped, corrected, voxel_trust
 
 
 def _found_mask(work: Working, run: _Steps, voxel_trust: Float) -> Mask:
@@ -176,7 +144,7 @@ def _found_mask(work: Working, run: _Steps, voxel_trust: Float) -> Mask:
         return work.given
     found: Mask = run("mask", work.magnitude, voxel_trust, work.grid) & work.signal
     name = run.recipe.steps["mask"].method.name
-    _refuse_empty(found, f"mask: {name} found nothing; give a mask, or choose another mask method")
+    refuse_empty(found, f"mask: {name} found nothing; give a mask, or choose another mask method")
     return found
 
 
@@ -186,43 +154,44 @@ def _field(work: Working, run: _Steps, unwrapped: Float, mask: Mask) -> FieldMap
     return result
 
 
-def _local_field(
-    work: Working, run: _Steps, total_ppm: Float, mask: Mask, weight: Float
-) -> tuple[Float, Mask]:
+def _local_field(work: Working, run: _Steps, field_map: FieldMap, mask: Mask) -> tuple[Float, Mask]:
+    """Field in ppm of the sources in the mask; the total field where the inversion starts from phase."""
     run.report.enter("background")
-    local, inner = run("background", total_ppm * mask, mask, work.grid, weight * mask)
-    _refuse_empty(
+    total_ppm = field_map.total_field_hz / np.float32(work.frequency_mhz) * mask
+    if not run.has("background"):
+        return total_ppm, mask
+    local, inner, found = run("background", total_ppm, mask, work.grid, field_map.weight * mask)
+    refuse_empty(
         inner, "background: nothing is left of the mask; it is too small or too thin for this method"
     )
-    coverage = np.count_nonzero(inner) / np.count_nonzero(mask)
-    work.quality["background_coverage"] = float(coverage)
-    work.quality["local_field_sd_ppm"] = float(np.std(local[inner], dtype=np.float64))
+    work.quality |= found
+    work.quality["background_coverage"] = float(np.count_nonzero(inner) / np.count_nonzero(mask))
     return local, inner
 
 
 def _susceptibility(
-    work: Working, run: _Steps, local: Float, mask: Mask, weight: Float, frequency_mhz: float
+    work: Working, run: _Steps, local: Float, mask: Mask, weight: Float, measured: Measured
 ) -> Float:
-    inner: Callable[[float, str], None] = run.report.enter("inversion")
-    power = [float(np.mean(echo[mask].astype(np.float64) ** 2)) for echo in work.magnitude]
-    typical_s = float(np.average(work.times, weights=power)) if sum(power) > 0 else work.times[0]
-    chi, found = run(
-        "inversion",
-        local,
-        mask,
-        work.grid,
-        weight * mask,
-        magnitude=combined(work.magnitude),
-        rad_per_ppm=2 * np.pi * frequency_mhz * typical_s,
-        progress=inner,
-    )
+    report: Callable[[float, str], None] = run.report.enter("inversion")
+    chi: Float
+
+    def invert(field: Float, where: Mask, trust: Float) -> tuple[Float, dict[str, float]]:
+        chi, found = run("inversion", field, where, work.grid, trust, measured=measured, progress=report)
+        return np.where(where, chi, np.float32(0)).astype(np.float32), found
+
+    if run.has("passes"):
+        chi, found = run("passes", local, mask, work.grid, weight * mask, invert=invert)
+    else:
+        chi, found = invert(local, mask, weight * mask)
     work.quality |= found
-    return np.where(mask, chi, np.float32(0)).astype(np.float32)
+    return chi
 
 
-def _referenced(work: Working, run: _Steps, chi: Float, mask: Mask) -> tuple[Float, str]:
+def _referenced(work: Working, run: _Steps, chi: Float, mask: Mask, measured: Measured) -> tuple[Float, str]:
     run.report.enter("reference")
-    offset, _, description = run("reference", chi, mask, work.grid)
+    offset, _, description = run(
+        "reference", chi, mask, work.grid, reference_mask=work.reference, measured=measured
+    )
     work.quality["reference_offset_ppm"] = float(offset)
     referenced = np.where(mask, chi - np.float32(offset), np.float32(0)).astype(np.float32)
     work.quality["susceptibility_sd_ppm"] = float(np.std(referenced[mask], dtype=np.float64))
@@ -231,10 +200,21 @@ def _referenced(work: Working, run: _Steps, chi: Float, mask: Mask) -> tuple[Flo
 
 
 def _maps(
-    work: Working, grid: Grid, chi: Float, mask: Mask, local: Float, field_map: FieldMap, description: str
+    work: Working,
+    grid: Grid,
+    chi: Float,
+    mask: Mask,
+    local: Float,
+    field_map: FieldMap,
+    images: Mapping[str, Float],
+    description: str,
 ) -> Maps:
     """Everything back on the input's grid."""
     paste = work.box.paste
+    if "background_coverage" not in work.quality:
+        # no step made a local field: it is the field of the map
+        local = forward_field(chi, work.grid)
+    work.quality["local_field_sd_ppm"] = float(np.std(local[mask], dtype=np.float64))
     return Maps(
         susceptibility=paste(chi),
         mask=paste(mask),
@@ -244,9 +224,5 @@ def _maps(
         grid=grid,
         quality=work.quality,
         reference=description,
+        contrasts={name: paste(image) for name, image in images.items()},
     )
-
-
-def _refuse_empty(mask: Mask, message: str) -> None:
-    if not mask.any():
-        raise EngineInputError(message)

@@ -13,9 +13,9 @@ from qsmnode.engine import registry
 from qsmnode.errors import EngineInputError
 
 # goes up whenever the same recipe would give other numbers
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 
-PRESET_VERSIONS = MappingProxyType({"default": "default/1", "fast": "fast/1"})
+PRESET_VERSIONS = MappingProxyType({"default": "default/2", "fast": "fast/2"})
 
 _PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
@@ -59,7 +59,7 @@ class Recipe:
 
     Attributes:
         name: the preset's name, or ``custom``.
-        version: frozen text of the preset, such as ``default/1``; ``custom/`` and part of the hash otherwise.
+        version: frozen text of the preset, such as ``default/2``; ``custom/`` and part of the hash otherwise.
         steps: step name to method and parameters, in the order in which they run.
     """
 
@@ -109,13 +109,13 @@ class Recipe:
             raise EngineInputError(f"recipe.preset: expected one of {', '.join(_PRESETS)}; got {name!r}")
         base = _PRESETS[name]
         for step in given:
-            if step not in registry.STEPS:
-                known = ", ".join(("preset", *registry.STEPS))
+            if step not in registry.ALL_STEPS:
+                known = ", ".join(("preset", *registry.ALL_STEPS))
                 raise EngineInputError(f"recipe.{step}: unknown step; expected {known}")
-        chosen = {
-            step: _over(step, base[step], given[step]) if step in given else base[step] for step in base
-        }
-        steps = _steps(chosen)
+        chosen = dict(base)
+        for step, choice in given.items():
+            chosen[step] = _over(step, base.get(step, {}), choice)
+        steps = _steps(_without_replaced(chosen, given))
         for preset in _PRESETS:
             if _as_mapping(steps) == _as_mapping(_steps(_PRESETS[preset])):
                 return cls.preset(preset)
@@ -140,14 +140,36 @@ def _over(step: str, preset: Mapping[str, Any], given: Any) -> Mapping[str, Any]
         raise EngineInputError(
             f"recipe.{step}: expected a method's name or a mapping of method and parameters, got {given!r}"
         )
-    if given.get("method", preset["method"]) == preset["method"]:
+    if "method" not in given and not preset:
+        raise EngineInputError(f"recipe.{step}: expected a method, got {given!r}")
+    if given.get("method", preset.get("method")) == preset.get("method"):
         return {**preset, **given}
     return given
 
 
+def _without_replaced(
+    chosen: dict[str, Mapping[str, Any]], given: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """The choice without the steps whose work another step's method does.
+
+    Raises:
+        EngineInputError: such a step was asked for.
+    """
+    for step, choice in list(chosen.items()):
+        name = choice.get("method")
+        replaced = registry.replaced_by(step, name)
+        for other in replaced:
+            if other in given:
+                raise EngineInputError(f"recipe.{other}: expected nothing: {step} {name} does its work")
+            chosen.pop(other, None)
+    return chosen
+
+
 def _steps(choices: Mapping[str, Mapping[str, Any]]) -> dict[str, Step]:
     steps = {}
-    for step in registry.STEPS:
+    for step in registry.ALL_STEPS:
+        if step not in choices:
+            continue
         parameters = dict(choices[step])
         name = parameters.pop("method")
         try:

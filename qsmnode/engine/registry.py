@@ -23,6 +23,9 @@ from typing import Any, TypeVar
 from qsmnode.errors import EngineInputError
 
 STEPS = ("offset", "unwrap", "field", "mask", "background", "inversion", "reference")
+# a recipe has these only where somebody asks for them
+OPTIONAL_STEPS = ("passes", "r2star", "swi", "separation")
+ALL_STEPS = STEPS + OPTIONAL_STEPS
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Method:
     parameters: type
     doi: str
     summary: str
+    replaces: tuple[str, ...] = ()
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -61,16 +65,22 @@ def parameter(
     return field(default=default, metadata=metadata)
 
 
-def method(step: str, name: str, *, doi: str, parameters: type = NoParameters) -> Callable[[F], F]:
-    """Declare the decorated function as a method; its docstring's first line becomes the summary."""
+def method(
+    step: str, name: str, *, doi: str, parameters: type = NoParameters, replaces: tuple[str, ...] = ()
+) -> Callable[[F], F]:
+    """Declare the decorated function as a method; its docstring's first line becomes the summary.
+
+    A method that does the work of other steps too names them in ``replaces``: recipes with it do without.
+    """
 
     def declare(function: F) -> F:
-        if step not in STEPS:
-            raise ValueError(f"unknown step {step!r}: one of {', '.join(STEPS)}")
+        unknown = {step, *replaces} - set(ALL_STEPS)
+        if unknown:
+            raise ValueError(f"unknown step {sorted(unknown)}: expected one of {', '.join(ALL_STEPS)}")
         if (step, name) in _METHODS:
             raise ValueError(f"method {step}.{name} is declared twice")
         summary = (function.__doc__ or "").strip().partition("\n")[0]
-        _METHODS[step, name] = Method(step, name, function, parameters, doi, summary)
+        _METHODS[step, name] = Method(step, name, function, parameters, doi, summary, replaces)
         return function
 
     return declare
@@ -79,12 +89,12 @@ def method(step: str, name: str, *, doi: str, parameters: type = NoParameters) -
 def methods(step: str | None = None) -> tuple[Method, ...]:
     """Every declared method, in the order of the steps, then by name."""
     found = [m for m in _METHODS.values() if step in (None, m.step)]
-    return tuple(sorted(found, key=lambda m: (STEPS.index(m.step), m.name)))
+    return tuple(sorted(found, key=lambda m: (ALL_STEPS.index(m.step), m.name)))
 
 
 def load_methods() -> None:
     """Import every step's folder, so that all methods are declared."""
-    for step in STEPS:
+    for step in ALL_STEPS:
         importlib.import_module(f"qsmnode.engine.{step}")
 
 
@@ -99,6 +109,12 @@ def get(step: str, name: str) -> Method:
         known = ", ".join(m.name for m in methods(step))
         raise EngineInputError(f"{step}: expected one of {known}; got {name!r}")
     return found
+
+
+def replaced_by(step: str, name: Any) -> tuple[str, ...]:
+    """The steps whose work the method ``name`` of ``step`` does as well; none for an unknown method."""
+    found = _METHODS.get((step, name)) if isinstance(name, str) else None
+    return () if found is None else found.replaces
 
 
 def make_parameters(chosen: Method, given: Mapping[str, Any]) -> Any:

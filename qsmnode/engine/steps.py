@@ -18,7 +18,7 @@ from qsmnode.engine.arguments import (
     volume,
     weight_of,
 )
-from qsmnode.engine.mask.intensity import combined
+from qsmnode.engine.measured import Measured
 from qsmnode.engine.types import Float, Grid, Mask, checked_echo_times, real_array
 from qsmnode.errors import EngineInputError
 
@@ -118,7 +118,7 @@ def remove_background(
     inside = _without(mask_of("mask", mask, shape), bad, "field")
     chosen = registry.get("background", method)
     made = registry.make_parameters(chosen, parameters or {})
-    local, inner = chosen.function(values * inside, inside, grid, weight_of("weight", weight, shape), made)
+    local, inner, _ = chosen.function(values * inside, inside, grid, weight_of("weight", weight, shape), made)
     if not inner.any():
         raise EngineInputError(
             f"mask: {method} leaves nothing of {np.count_nonzero(inside)} voxels; too thin"
@@ -136,6 +136,7 @@ def invert(
     magnitude: Any = None,
     rad_per_ppm: float | None = None,
     reference_mask: Any = None,
+    noise_ppm: float | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> Float:
     """Find the susceptibility that makes a local field.
@@ -149,6 +150,7 @@ def invert(
         magnitude: (X, Y, Z) or (E, X, Y, Z), for methods that look at edges.
         rad_per_ppm: phase of 1 ppm in rad, for methods with a term in phase.
         reference_mask: (X, Y, Z) bool, where the mean is set to 0; the mask if None.
+        noise_ppm: standard deviation of the field in ppm where the weight is 1; from the field if None.
         parameters: the method's parameters over its defaults.
 
     Returns:
@@ -175,6 +177,8 @@ def invert(
     if not zero.any():
         raise EngineInputError("reference_mask: expected at least one voxel inside mask, got none")
     chosen = registry.get("inversion", method)
+    if chosen.replaces:
+        raise EngineInputError(f"method: {method} starts from wrapped phase; use reconstruct")
     made = registry.make_parameters(chosen, parameters or {})
     chi, _ = chosen.function(
         values * inside,
@@ -182,8 +186,9 @@ def invert(
         grid,
         weight_of("weight", weight, shape),
         made,
-        magnitude=_one_magnitude(magnitude, shape),
-        rad_per_ppm=rad_per_ppm,
+        measured=Measured(
+            magnitude=_echoes(magnitude, shape), noise_ppm=noise_ppm, phase_per_ppm=rad_per_ppm
+        ),
     )
     level = np.float32(np.mean(chi[zero], dtype=np.float64))
     return np.where(inside, chi - level, np.float32(0)).astype(np.float32)
@@ -196,11 +201,11 @@ def _without(mask: Mask, bad: Mask, name: str) -> Mask:
     return inside
 
 
-def _one_magnitude(magnitude: Any, shape: tuple[int, ...]) -> Float | None:
-    """The magnitude as one finite image, echoes combined."""
+def _echoes(magnitude: Any, shape: tuple[int, ...]) -> Float | None:
+    """The magnitude as finite (E, X, Y, Z); one image is one echo."""
     if magnitude is None:
         return None
     values = real_array("magnitude", magnitude)
     if values.ndim == 4 and values.shape[1:] == shape:
-        return combined(finite(values)[0])
-    return finite(volume("magnitude", values, shape))[0]
+        return finite(values)[0]
+    return finite(volume("magnitude", values, shape))[0][None]

@@ -157,6 +157,8 @@ class Maps:
         weight: (X, Y, Z), 0..1, trust in the field of each voxel.
         quality: named numbers of every step (residuals, coverage, iterations ...).
         reference: what zero means, in words, for people and reports.
+        contrasts: further images (X, Y, Z) that the recipe asked for: ``r2star`` (1/s), ``swi``, ``swi_mip``
+            (magnitude's unit), ``chi_positive``, ``chi_negative`` (ppm).
     """
 
     susceptibility: Float
@@ -167,6 +169,8 @@ class Maps:
     grid: Grid
     quality: Mapping[str, float] = field(default_factory=dict)
     reference: str = ""
+    contrasts: Mapping[str, Float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quality", MappingProxyType(dict(self.quality)))
+        object.__setattr__(self, "contrasts", MappingProxyType(dict(self.contrasts)))

@@ -66,7 +66,11 @@ def _remove(
 ) -> Any:
     chosen = registry.get("background", name)
     made = registry.make_parameters(chosen, given)
-    return chosen.function(np.where(mask, field, 0).astype(np.float32), mask, grid, weight, made)
+    local, inner, numbers = chosen.function(
+        np.where(mask, field, 0).astype(np.float32), mask, grid, weight, made
+    )
+    assert np.isfinite(list(numbers.values())).all()
+    return local, inner
 
 
 def _spread(values: np.ndarray, where: np.ndarray) -> float:

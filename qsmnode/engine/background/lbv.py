@@ -23,7 +23,7 @@ class Parameters:
 @method("background", "lbv", doi="10.1002/nbm.3064", parameters=Parameters)
 def lbv(
     field: Float, mask: Mask, grid: Grid, weight: Float | None, parameters: Parameters
-) -> tuple[Float, Mask]:
+) -> tuple[Float, Mask, dict[str, float]]:
     """Laplacian boundary value (LBV).
 
     On the rim of the mask the local field is taken for nothing next to the background; the harmonic function
@@ -37,7 +37,7 @@ def lbv(
         parameters: when to stop.
 
     Returns:
-        Local field in the unit of ``field``, 0 outside, and the mask without its rim.
+        Local field in the unit of ``field``, 0 outside, the mask without its rim, and numbers of quality.
 
     Source: 10.1002/nbm.3064.
     """
@@ -45,7 +45,9 @@ def lbv(
     inside = box.crop(mask)
     values = box.crop(np.where(mask, field, np.float32(0)).astype(np.float32))
     rim = rim_of(inside)
-    background, _ = harmonic(values, inside, rim, grid.voxel_mm, parameters.tolerance, parameters.sweeps)
+    background, reached = harmonic(
+        values, inside, rim, grid.voxel_mm, parameters.tolerance, parameters.sweeps
+    )
     inner = inside & ~rim
     local = np.where(inner, values - background, np.float32(0))
-    return box.paste(local), box.paste(inner)
+    return box.paste(local), box.paste(inner), {"background_residual": reached}

@@ -25,7 +25,7 @@ class Parameters:
 @method("background", "pdf", doi="10.1002/nbm.1670", parameters=Parameters)
 def pdf(
     field: Float, mask: Mask, grid: Grid, weight: Float | None, parameters: Parameters
-) -> tuple[Float, Mask]:
+) -> tuple[Float, Mask, dict[str, float]]:
     """Projection onto dipole fields (PDF), weighted.
 
     Finds sources b outside the mask that minimise |W (f - D b)| in the mask, by conjugate gradients on the
@@ -39,7 +39,7 @@ def pdf(
         parameters: when to stop, and how much room the sources get.
 
     Returns:
-        Local field in the unit of ``field``, 0 outside, and the whole mask.
+        Local field in the unit of ``field``, 0 outside, the whole mask, and numbers of quality.
 
     Source: 10.1002/nbm.1670.
     """
@@ -53,4 +53,4 @@ def pdf(
     projection = Projection(square, ~inside, kernel)
     local = projection.removed(known, parameters.iterations, parameters.tolerance)
     local[~inside] = 0
-    return window.paste(local), mask.copy()
+    return window.paste(local), mask.copy(), {}

@@ -31,7 +31,7 @@ class Parameters:
 @method("background", "vsharp", doi="10.1002/mrm.23000", parameters=Parameters)
 def vsharp(
     field: Float, mask: Mask, grid: Grid, weight: Float | None, parameters: Parameters
-) -> tuple[Float, Mask]:
+) -> tuple[Float, Mask, dict[str, float]]:
     """Variable-radius sophisticated harmonic artefact reduction (V-SHARP).
 
     A harmonic background equals its own mean over any sphere that lies in the mask. Each voxel takes the
@@ -45,8 +45,8 @@ def vsharp(
         parameters: radii and threshold.
 
     Returns:
-        Local field in the unit of ``field``, 0 outside, and the mask without the rim in which not even the
-        smallest sphere fits.
+        Local field in the unit of ``field``, 0 outside, the mask without the rim in which not even the
+        smallest sphere fits, and numbers of quality (none).
 
     Source: 10.1016/j.neuroimage.2010.10.070 (SHARP), 10.1002/mrm.23000 (V-SHARP).
     """
@@ -67,7 +67,7 @@ def vsharp(
         taken |= fits
     restored = _deconvolved(difference, grid, radii[0], parameters.threshold)
     restored[~taken] = 0
-    return window.paste(restored), window.paste(taken)
+    return window.paste(restored), window.paste(taken), {}
 
 
 def _radii(parameters: Parameters, grid: Grid) -> list[float]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from qsmnode.engine.types import Float
 
 
@@ -24,3 +26,9 @@ class FieldMap:
     residual: Float
     sigma_hz: Float
     noise: float
+
+    @property
+    def noise_at_full_trust_hz(self) -> float:
+        """Standard deviation of the field in Hz where the weight is 1; elsewhere it is this / weight."""
+        used = self.weight > 0
+        return float(np.median((self.sigma_hz * self.weight)[used])) if used.any() else 0.0

@@ -9,6 +9,7 @@ import numpy as np
 from qsmnode.engine.dipole import dipole_kernel
 from qsmnode.engine.fourier import irfftn, rfftn
 from qsmnode.engine.inversion.fit import fit_numbers
+from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.progress import ProgressCallback
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
@@ -32,8 +33,7 @@ def tkd(
     weight: Float | None,
     parameters: Parameters,
     *,
-    magnitude: Float | None = None,
-    rad_per_ppm: float | None = None,
+    measured: Measured = NOTHING,
     progress: ProgressCallback | None = None,
 ) -> tuple[Float, dict[str, float]]:
     """Thresholded k-space division (TKD), corrected for its point response.
@@ -47,8 +47,7 @@ def tkd(
         grid: geometry, with the direction of B0.
         weight: not used.
         parameters: the threshold.
-        magnitude: not used.
-        rad_per_ppm: not used.
+        measured: not used.
         progress: called with the finished fraction.
 
     Returns:

@@ -14,6 +14,7 @@ from qsmnode.engine.fourier import Shape, irfftn, rfftn
 from qsmnode.engine.inversion import tv_loops as loops
 from qsmnode.engine.inversion.edges import edge_weights
 from qsmnode.engine.inversion.fit import fit_numbers
+from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.progress import ProgressCallback
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
@@ -61,8 +62,7 @@ def tv(
     weight: Float | None,
     parameters: Parameters,
     *,
-    magnitude: Float | None = None,
-    rad_per_ppm: float | None = None,
+    measured: Measured = NOTHING,
     progress: ProgressCallback | None = None,
 ) -> tuple[Float, dict[str, float]]:
     """Minimise 1/2 |W (D chi + b - f)|^2 + alpha |G grad chi|_1, with W from the noise of each voxel.
@@ -80,8 +80,7 @@ def tv(
         grid: geometry, with the direction of B0.
         weight: (X, Y, Z), 0..1, W; 1 everywhere if None.
         parameters: regularisation and when to stop.
-        magnitude: (X, Y, Z), echoes combined, any unit; G is 1 without it.
-        rad_per_ppm: not used: the data term is linear in ppm.
+        measured: its magnitude gives G, which is 1 without it.
         progress: called with the finished fraction.
 
     Returns:
@@ -97,9 +96,9 @@ def tv(
         square *= window.cut(weight).astype(np.float32) ** 2
     field = window.cut(np.where(mask, local_field_ppm, np.float32(0)).astype(np.float32))
     variation = None
-    if magnitude is not None:
+    if measured.combined is not None:
         variation = edge_weights(
-            window.cut(np.asarray(magnitude, dtype=np.float32)),
+            window.cut(measured.combined),
             inside,
             grid,
             edges=parameters.edges,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.reference.region import region_mean
 from qsmnode.engine.registry import NoParameters, method
 from qsmnode.engine.types import Float, Grid, Mask
@@ -15,6 +16,7 @@ def none(
     parameters: NoParameters,
     *,
     reference_mask: Mask | None = None,
+    measured: Measured = NOTHING,
 ) -> tuple[float, Mask, str]:
     """Leave the values as the inversion gives them, unless a region is given.
 
@@ -24,6 +26,7 @@ def none(
         grid: not used.
         parameters: none.
         reference_mask: (X, Y, Z), a region whose mean becomes zero all the same.
+        measured: not looked at.
 
     Returns:
         The offset in ppm (0 without a region), the region, and what zero means.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.reference.region import region_mean
 from qsmnode.engine.registry import NoParameters, method
 from qsmnode.engine.types import Float, Grid, Mask
@@ -17,6 +18,7 @@ def whole_brain(
     parameters: NoParameters,
     *,
     reference_mask: Mask | None = None,
+    measured: Measured = NOTHING,
 ) -> tuple[float, Mask, str]:
     """Reference to the mean over the whole mask, or over the part of it that is given.
 
@@ -26,6 +28,7 @@ def whole_brain(
         grid: not used.
         parameters: none.
         reference_mask: (X, Y, Z), a region to use in place of the whole mask.
+        measured: not looked at.
 
     Returns:
         The offset in ppm that has to be subtracted, the region it was taken over, and what zero then means.

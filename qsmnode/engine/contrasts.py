@@ -1,0 +1,59 @@
+"""Further images of the same measurement, where a recipe asks for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from qsmnode.engine.measured import Measured
+from qsmnode.engine.recipe import Recipe
+from qsmnode.engine.types import Float, Grid, Mask
+
+# of protons
+MHZ_PER_TESLA = 42.577478
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """Images by name, with numbers of quality."""
+
+    images: dict[str, Float] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
+
+
+def contrasts(
+    recipe: Recipe, chi: Float, mask: Mask, tissue: Mask, grid: Grid, measured: Measured, noise: float
+) -> Contrasts:
+    """Make the images of the recipe's optional steps.
+
+    Args:
+        recipe: its steps ``r2star``, ``swi`` and ``separation``, as far as it has them.
+        chi: (X, Y, Z), ppm, referenced.
+        mask: (X, Y, Z), where ``chi`` is meant.
+        tissue: (X, Y, Z), the mask before background removal.
+        grid: voxel sizes.
+        measured: magnitude, phase and echo times.
+        noise: standard deviation of the signal's real and imaginary parts, in the magnitude's unit.
+    """
+    made = Contrasts()
+    r2star = None
+    if "r2star" in recipe.steps:
+        step = recipe.steps["r2star"]
+        r2star, found = step.method.function(
+            measured.magnitude, measured.echo_times_s, tissue, noise, step.parameters
+        )
+        made.images["r2star"] = r2star
+        made.numbers.update(found)
+    if "swi" in recipe.steps:
+        step = recipe.steps["swi"]
+        made.images["swi"], made.images["swi_mip"], found = step.method.function(
+            measured.magnitude, measured.phase, measured.echo_times_s, grid, tissue, step.parameters
+        )
+        made.numbers.update(found)
+    if "separation" in recipe.steps:
+        step = recipe.steps["separation"]
+        field_t = (measured.imaging_frequency_mhz or 0.0) / MHZ_PER_TESLA
+        made.images["chi_positive"], made.images["chi_negative"], found = step.method.function(
+            chi, r2star, mask, field_t, step.parameters
+        )
+        made.numbers.update(found)
+    return made

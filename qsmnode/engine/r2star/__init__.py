@@ -1,0 +1,1 @@
+"""How fast the signal decays; one file per method."""

@@ -1,0 +1,1 @@
+"""Paramagnetic and diamagnetic parts of a susceptibility map; one file per method."""

@@ -1,0 +1,1 @@
+"""Susceptibility-weighted images; one file per method."""
