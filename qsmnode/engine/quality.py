@@ -33,6 +33,8 @@ NUMBERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "field_residual": ("1", "median relative residual of the fit in the mask"),
         "field_unusable_fraction": ("1", "part of the found mask whose field is not usable"),
         "field_sd_hz": ("Hz", "standard deviation of the total field in the mask"),
+        "background_iterations": ("1", "iterations of background removal"),
+        "background_residual": ("1", "relative residual at which background removal stopped"),
         "background_coverage": ("1", "mask after / mask before background removal"),
         "local_field_sd_ppm": ("ppm", "standard deviation of the local field"),
         "reference_offset_ppm": ("ppm", "what was subtracted from the map to set its zero"),

@@ -2,79 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
-from qsmnode.engine import registry
 from qsmnode.engine.background.laplace import harmonic, rim_of
-from qsmnode.engine.dipole import forward_field
 from qsmnode.engine.fourier import set_threads, threads
 from qsmnode.engine.types import Grid
+from tests.engine.scenes import AXIAL, OBLIQUE, Scene, ball_scene, distance, remove, spread
 
-METHODS = ("vsharp", "pdf", "lbv")
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A ball of a mask, a source in it and strong sources around it."""
-
-    grid: Grid
-    mask: np.ndarray
-    core: np.ndarray
-    local: np.ndarray
-    background: np.ndarray
-
-
-def _distance(grid: Grid, centre_mm: tuple[float, float, float]) -> np.ndarray:
-    axes = [(np.arange(n) - (n - 1) / 2) * v for n, v in zip(grid.shape, grid.voxel_mm, strict=True)]
-    position = np.meshgrid(*axes, indexing="ij")
-    return np.sqrt(sum((p - c) ** 2 for p, c in zip(position, centre_mm, strict=True)))
-
-
-def _scene(voxel_mm: tuple[float, float, float], direction: tuple[float, float, float]) -> Scene:
-    shape = tuple(round(66 / v) for v in voxel_mm)
-    grid = Grid((shape[0], shape[1], shape[2]), voxel_mm, direction)
-    depth = _distance(grid, (0, 0, 0))
-    inner = 0.1 * (_distance(grid, (4, -3, 2)) < 5) - 0.05 * (_distance(grid, (-6, 3, -4)) < 4)
-    # next to the mask, without sharp edges: those ring through the whole array
-    outer = 2.0 * (_distance(grid, (0, 28, 0)) < 4) - 3.0 * (_distance(grid, (22, -10, -14)) < 4)
-    outer = ndimage.gaussian_filter(outer, [1.2 / v for v in voxel_mm], truncate=2.5)
-    return Scene(
-        grid,
-        depth < 20,
-        depth < 13,
-        forward_field(inner, grid),
-        forward_field(outer, grid),
-    )
+METHODS = ("vsharp", "pdf", "lbv", "resharp", "ismv")
 
 
 @pytest.fixture(
     scope="module",
-    params=[((1.0, 1.0, 1.0), (0.0, 0.0, 1.0)), ((0.9, 1.1, 1.5), (0.3, -0.4, 0.866))],
+    params=[AXIAL, OBLIQUE],
     ids=["axial", "oblique"],
 )
 def scene(request: pytest.FixtureRequest) -> Scene:
-    return _scene(*request.param)
+    return ball_scene(*request.param)
 
 
-def _remove(
-    name: str, field: np.ndarray, mask: np.ndarray, grid: Grid, weight: Any = None, **given: Any
-) -> Any:
-    chosen = registry.get("background", name)
-    made = registry.make_parameters(chosen, given)
-    local, inner, numbers = chosen.function(
-        np.where(mask, field, 0).astype(np.float32), mask, grid, weight, made
-    )
-    assert np.isfinite(list(numbers.values())).all()
-    return local, inner
-
-
-def _spread(values: np.ndarray, where: np.ndarray) -> float:
-    return float(values[where].std(dtype=np.float64))
+def _remove(name: str, *arguments: Any, **given: Any) -> Any:
+    return remove(name, *arguments, **given)[:2]
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -84,14 +35,14 @@ def test_a_background_is_removed_to_a_few_percent(name: str, scene: Scene) -> No
     assert not (inner & ~scene.mask).any()
     assert not left[~inner].any()
     where = scene.core & inner
-    assert _spread(left, where) < 0.05 * _spread(scene.background, where)
+    assert spread(left, where) < 0.05 * spread(scene.background, where)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_field_of_an_inside_source_survives(name: str, scene: Scene) -> None:
     kept, inner = _remove(name, scene.local, scene.mask, scene.grid)
     where = scene.core & inner
-    assert _spread(kept - scene.local, where) < 0.2 * _spread(scene.local, where)
+    assert spread(kept - scene.local, where) < 0.2 * spread(scene.local, where)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -110,7 +61,7 @@ def test_a_constant_field_is_background(name: str, scene: Scene) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_result_is_the_same_bytes_on_any_number_of_threads(name: str) -> None:
-    scene = _scene((2.0, 2.0, 2.0), (0.0, 0.6, 0.8))
+    scene = ball_scene((2.0, 2.0, 2.0), (0.0, 0.6, 0.8))
     before = threads()
     results = set()
     for count in (1, 2):
@@ -136,7 +87,7 @@ def test_tiny_odd_and_empty_masks_do_not_break_it(
 
 def test_vsharp_gives_up_no_more_than_its_smallest_radius(scene: Scene) -> None:
     _, inner = _remove("vsharp", scene.local, scene.mask, scene.grid, smallest_mm=2.0)
-    depth = _distance(scene.grid, (0, 0, 0))
+    depth = distance(scene.grid, (0, 0, 0))
     assert inner[depth < 20 - 2.0 - max(scene.grid.voxel_mm)].all()
     assert not inner[depth > 19].any()
 
@@ -144,20 +95,20 @@ def test_vsharp_gives_up_no_more_than_its_smallest_radius(scene: Scene) -> None:
 def test_pdf_keeps_the_whole_mask_and_does_not_look_where_there_is_no_weight(scene: Scene) -> None:
     broken = scene.background.copy()
     weight = np.ones(scene.grid.shape, np.float32)
-    bad = _distance(scene.grid, (0, 16, 0)) < 2
+    bad = distance(scene.grid, (0, 16, 0)) < 2
     broken[bad], weight[bad] = 7.0, 0.0
     left, inner = _remove("pdf", broken, scene.mask, scene.grid, weight)
     np.testing.assert_array_equal(inner, scene.mask)
     where = scene.core & ~bad
-    assert _spread(left, where) < 0.05 * _spread(scene.background, where)
+    assert spread(left, where) < 0.05 * spread(scene.background, where)
     unweighted, _ = _remove("pdf", broken, scene.mask, scene.grid)
-    assert _spread(left, where) < 0.5 * _spread(unweighted, where)
+    assert spread(left, where) < 0.5 * spread(unweighted, where)
 
 
 @pytest.mark.parametrize("voxel_mm", [(1.0, 1.0, 1.0), (0.8, 1.0, 2.0)])
 def test_a_harmonic_function_is_found_from_its_rim(voxel_mm: tuple[float, float, float]) -> None:
     grid = Grid((31, 27, 24), voxel_mm)
-    mask = _distance(grid, (0, 0, 0)) < 11
+    mask = distance(grid, (0, 0, 0)) < 11
     x, y, z = np.meshgrid(
         *[(np.arange(n) - n / 2) * v for n, v in zip(grid.shape, voxel_mm, strict=True)], indexing="ij"
     )

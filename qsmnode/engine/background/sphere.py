@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from qsmnode.engine.fourier import Shape, rfftn
-from qsmnode.engine.types import Float
+from qsmnode.engine.types import Float, Mask
 
 
 def sphere_spectrum(shape: Shape, voxel_mm: tuple[float, float, float], radius_mm: float) -> Float:
@@ -24,3 +25,15 @@ def sphere_spectrum(shape: Shape, voxel_mm: tuple[float, float, float], radius_m
     sphere = (x + y + z <= radius_mm * radius_mm * (1 + 1e-9)).astype(np.float32)
     sphere /= np.float32(sphere.sum(dtype=np.float64))
     return np.ascontiguousarray(rfftn(sphere).real)
+
+
+def fitting(mask: Mask, voxel_mm: tuple[float, float, float], radius_mm: float) -> Mask:
+    """Where a sphere lies in ``mask`` as a whole.
+
+    Args:
+        mask: (X, Y, Z) with a border of voxels outside it, as :class:`Window` cuts it.
+        voxel_mm: voxel edges in mm.
+        radius_mm: of the sphere, as in :func:`sphere_spectrum`.
+    """
+    depth = ndimage.distance_transform_edt(mask, sampling=voxel_mm)
+    return np.asarray(depth > radius_mm * (1 + 1e-9)) & mask
