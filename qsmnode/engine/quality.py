@@ -38,8 +38,15 @@ NUMBERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "background_coverage": ("1", "mask after / mask before background removal"),
         "local_field_sd_ppm": ("ppm", "standard deviation of the local field"),
         "reference_offset_ppm": ("ppm", "what was subtracted from the map to set its zero"),
+        "reference_csf_offset_ppm": ("ppm", "mean of the ventricles' fluid in the map as it is referenced"),
+        "reference_whole_brain_offset_ppm": ("ppm", "mean of the whole mask in the map as it is referenced"),
         "susceptibility_sd_ppm": ("ppm", "standard deviation of the map"),
         "map_volume_ml": ("ml", "volume of the map"),
+        "r2star_median": ("1/s", "median R2* in the mask"),
+        "r2star_limited_fraction": ("1", "part of the mask whose R2* is 0 or at its upper limit"),
+        "r2star_iterations": ("1", "mean count of steps of the R2* fit"),
+        "swi_phase_scale_hz": ("Hz", "field at which the phase mask has fallen to a half"),
+        "separation_one_sign_fraction": ("1", "part of the mask with sources of one sign alone"),
     }
 )
 

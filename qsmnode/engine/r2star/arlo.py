@@ -64,7 +64,9 @@ def arlo(
 
 
 @compiled
-def _fit(start: int, stop: int, magnitude: Float, mask: Mask, spacing: float, floor: float, out: Float) -> None:
+def _fit(
+    start: int, stop: int, magnitude: Float, mask: Mask, spacing: float, floor: float, out: Float
+) -> None:
     echoes, _, ny, nz = magnitude.shape
     signal = np.empty(echoes)
     for x in range(start, stop):

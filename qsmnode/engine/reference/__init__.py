@@ -1,5 +1,5 @@
 """What zero susceptibility means; one file per choice."""
 
-from qsmnode.engine.reference import none, whole_brain
+from qsmnode.engine.reference import csf, given, none, whole_brain
 
-__all__ = ["none", "whole_brain"]
+__all__ = ["csf", "given", "none", "whole_brain"]
