@@ -15,7 +15,7 @@ from qsmnode.errors import EngineInputError
 # goes up whenever the same recipe would give other numbers
 ENGINE_VERSION = "2"
 
-PRESET_VERSIONS = MappingProxyType({"default": "default/2", "fast": "fast/2"})
+PRESET_VERSIONS = MappingProxyType({"default": "default/2", "fast": "fast/2", "phantom": "phantom/1"})
 
 _PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
@@ -36,6 +36,24 @@ _PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
             "background": {"method": "vsharp"},
             "inversion": {"method": "tkd"},
             "reference": {"method": "whole_brain"},
+        },
+        # tubes in a jar of water: no anatomy; values are uniform and large, so that model errors at walls
+        # outweigh noise (alpha), only walls have edges, and strong tubes need more iterations
+        "phantom": {
+            "offset": {"method": "mcpc3ds"},
+            "unwrap": {"method": "romeo"},
+            "field": {"method": "weighted_fit", "noise_limit": 20.0},
+            "mask": {"method": "signal"},
+            "background": {"method": "pdf"},
+            "inversion": {
+                "method": "tv",
+                "alpha": 0.002,
+                "edges": 0.2,
+                "tolerance": 0.002,
+                "iterations": 300,
+            },
+            # the water around the tubes, which the caller has to point out
+            "reference": {"method": "none"},
         },
     }
 )

@@ -257,10 +257,7 @@ def simulate_tubes(phantom: TubePhantom, protocol: Protocol) -> SimulatedTubes:
 
 def _total_field(phantom: TubePhantom, chi: Float, lattice: Lattice) -> Float:
     """Field (ppm) of jar and tubes in air, on the fine grid."""
-    shape = phantom.jar.shape
-    reach = math.hypot(shape.radius_mm, shape.length_mm / 2)
-    sides = [(c - reach, c + reach) for c in shape.centre_mm]
-    first, count = lattice.cells_covering(np.array(np.meshgrid(*sides)).reshape(3, -1))
+    first, count = lattice.cells_covering(_corners(phantom.jar.shape))
     cells, _, _ = _filled(phantom, lattice.cell_affine(first), count)
     inner = tuple(
         slice(-m - f, -m - f + c) for m, f, c in zip(lattice.margin, first, lattice.cells, strict=True)
@@ -268,6 +265,15 @@ def _total_field(phantom: TubePhantom, chi: Float, lattice: Lattice) -> Float:
     cells[inner] = mean_blocks(chi, (0, 0, 0), lattice.step, lattice.cells)
     cells -= np.float32(AIR_PPM)  # beyond the cells there is air
     return field_of_sources(chi, cells, first, lattice)
+
+
+def _corners(shape: TubeShape) -> Numbers:
+    """(3, 8): the corners of the patient box around a cylinder."""
+    numbers = np.array(shape.numbers())
+    centre, axis, radius, half = numbers[:3], numbers[3:6], numbers[6], numbers[7]
+    reach = half * np.abs(axis) + radius * np.sqrt(np.maximum(1.0 - axis * axis, 0.0))
+    sides = [(c - r, c + r) for c, r in zip(centre, reach, strict=True)]
+    return np.array(np.meshgrid(*sides)).reshape(3, -1)
 
 
 def _shapes(phantom: TubePhantom) -> Numbers:
