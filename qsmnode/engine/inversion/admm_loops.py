@@ -1,7 +1,7 @@
 """The voxel loops of inversions that split off the gradient or the misfit; differences are periodic.
 
-A split ``z`` of ``g`` has the scaled multiplier ``s``. Each update shrinks ``g + s`` to ``z``, leaves the rest
-as the new ``s``, and hands back ``z - s``, which is what the next map is drawn to.
+A split ``z`` of ``g`` has the scaled multiplier ``s``. Each update shrinks ``g + s`` to ``z``, leaves the
+rest as the new ``s``, and hands back ``z - s``, which is what the next map is drawn to.
 """
 
 from __future__ import annotations

@@ -36,13 +36,25 @@ class Parameters:
         0.03, "weight of the total variation beside absolute values", unit="mm", low=1e-4, high=10.0
     )
     bound: float = parameter(
-        0.1, "misfit up to which the first stage takes a voxel along in one step", unit="ppm", low=1e-4, high=10.0
+        0.1,
+        "misfit up to which the first stage takes a voxel along in one step",
+        unit="ppm",
+        low=1e-4,
+        high=10.0,
     )
     coupling: float = parameter(
-        100.0, "penalty of the gradient split / weight of the total variation", unit="mm/ppm", low=1.0, high=1e4
+        100.0,
+        "penalty of the gradient split / weight of the total variation",
+        unit="mm/ppm",
+        low=1.0,
+        high=1e4,
     )
     medians: float = parameter(
-        100.0, "misfit, in medians, at which a voxel has lost all weight at the latest", unit="1", low=3.0, high=1e6
+        100.0,
+        "misfit, in medians, at which a voxel has lost all weight at the latest",
+        unit="1",
+        low=3.0,
+        high=1e6,
     )
     tolerance: float = parameter(0.005, "relative change that ends a stage", unit="1", low=1e-5, high=0.1)
     first_iterations: int = parameter(20, "most iterations of the first stage", unit="1", low=1, high=1000)
@@ -61,12 +73,12 @@ def hd_qsm(
     measured: Measured = NOTHING,
     progress: ProgressCallback | None = None,
 ) -> tuple[Float, dict[str, float]]:
-    """Hybrid data fidelity (HD-QSM): |W (D chi - f)|_1, then 1/2 |V (D chi - f)|^2, both with total variation.
+    """Hybrid data fidelity (HD-QSM): total variation with |W (D chi - f)|_1, then with |V (D chi - f)|^2 / 2.
 
     A voxel whose field is wrong pulls at the first map no harder than any other. What that map leaves
     unexplained there is the discrepancy r; V = W (1 - r / R), R being the largest r or so many medians of it,
-    whichever is less: else one very bad voxel would acquit all others. The second stage goes on from the first
-    map with squares, which fit Gaussian noise better.
+    whichever is less: else one very bad voxel would acquit all others. The second stage goes on from the
+    first map with squares, which fit Gaussian noise better.
 
     Args:
         local_field_ppm: (X, Y, Z), ppm.
@@ -116,7 +128,7 @@ def _discrepancy(misfit: Float, trust: Float, medians: float) -> Float:
 
 
 class _Stages:
-    """Both stages by the alternating direction method of multipliers; the second starts where the first ends."""
+    """Both stages by the alternating direction method of multipliers; the second starts at the first map."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Least squares with operators that are only known by what they do: LSQR and LSMR."""
+"""Least squares with operators that are only known by what they do."""
 
 from __future__ import annotations
 
@@ -28,8 +28,18 @@ class Solution:
     gradient: float
 
 
-def lsqr(forward: Operator, adjoint: Operator, data: Float, iterations: int, tolerance: float) -> Solution:
-    """Minimise |A x - data| from x = 0; the residual falls with every iteration.
+def lsqr(
+    forward: Operator,
+    adjoint: Operator,
+    data: Float,
+    iterations: int,
+    tolerance: float,
+    *,
+    enough: float = 0.0,
+) -> Solution:
+    """Minimise |A x - data| from x = 0 (LSQR); the residual falls with every iteration.
+
+    What the data tell well comes first. Ended early, the rest of x is hardly touched.
 
     Args:
         forward: x to A x; neither may keep or change its argument.
@@ -37,6 +47,7 @@ def lsqr(forward: Operator, adjoint: Operator, data: Float, iterations: int, tol
         data: float32, of any shape.
         iterations: most iterations.
         tolerance: norm of A^T (A x - data), relative to that of A^T data, that ends it.
+        enough: norm of A x - data that ends it, so that noise is not fitted.
 
     Source: Paige and Saunders, 10.1145/355984.355989.
     """
@@ -46,7 +57,7 @@ def lsqr(forward: Operator, adjoint: Operator, data: Float, iterations: int, tol
     diagonal, rest = basis.alpha, basis.beta
     first = gradient = basis.alpha * basis.beta
     done = 0
-    while done < iterations and gradient > tolerance * first:
+    while done < iterations and gradient > tolerance * first and rest > enough:
         basis.advance()
         rho = math.hypot(diagonal, basis.beta)
         cosine, sine = diagonal / rho, basis.beta / rho
@@ -57,44 +68,6 @@ def lsqr(forward: Operator, adjoint: Operator, data: Float, iterations: int, tol
         gradient = rest * basis.alpha * abs(cosine)
         done += 1
     return Solution(values, done, gradient / first if first > 0 else 0.0)
-
-
-def lsmr(forward: Operator, adjoint: Operator, data: Float, iterations: int, tolerance: float) -> Solution:
-    """Minimise |A x - data| from x = 0; the gradient falls with every iteration, so it can end early.
-
-    Args:
-        forward: x to A x; neither may keep or change its argument.
-        adjoint: y to A^T y.
-        data: float32, of any shape.
-        iterations: most iterations.
-        tolerance: norm of A^T (A x - data), relative to that of A^T data, that ends it.
-
-    Source: Fong and Saunders, 10.1137/10079687X.
-    """
-    basis = _Bidiagonal(forward, adjoint, data)
-    values, smooth = np.zeros_like(basis.right), np.zeros_like(basis.right)
-    direction = basis.right.copy()
-    diagonal, gradient = basis.alpha, basis.alpha * basis.beta
-    first = gradient
-    rho, rho_bar, cosine_bar, sine_bar = 1.0, 1.0, 1.0, 0.0
-    done = 0
-    while done < iterations and abs(gradient) > tolerance * first:
-        basis.advance()
-        rho_before, rho_bar_before = rho, rho_bar
-        rho = math.hypot(diagonal, basis.beta)
-        cosine, sine = diagonal / rho, basis.beta / rho
-        theta, diagonal = sine * basis.alpha, cosine * basis.alpha
-        theta_bar = sine_bar * rho
-        rho_bar = math.hypot(cosine_bar * rho, theta)
-        cosine_bar, sine_bar = cosine_bar * rho / rho_bar, theta / rho_bar
-        zeta, gradient = cosine_bar * gradient, -sine_bar * gradient
-        smooth *= np.float32(-theta_bar * rho / (rho_before * rho_bar_before))
-        smooth += direction
-        values += np.float32(zeta / (rho * rho_bar)) * smooth
-        direction *= np.float32(-theta / rho)
-        direction += basis.right
-        done += 1
-    return Solution(values, done, abs(gradient) / first if first > 0 else 0.0)
 
 
 class _Bidiagonal:

@@ -1,4 +1,4 @@
-"""Rapid two-step inversion: least squares where the field tells the map, total variation where it does not."""
+"""Rapid two-step inversion: least squares where the field tells the map, total variation elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from qsmnode.engine.dipole import dipole_kernel
 from qsmnode.engine.fourier import Shape, irfftn, rfftn
 from qsmnode.engine.inversion.fit import fit_numbers
-from qsmnode.engine.inversion.krylov import Solution, lsmr
+from qsmnode.engine.inversion.krylov import Solution
+from qsmnode.engine.inversion.sources import sources_inside
 from qsmnode.engine.inversion.variation import Variation, relative_change
 from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.progress import ProgressCallback
@@ -35,19 +36,15 @@ class Parameters:
         low=1.0,
         high=1e8,
     )
-    rho: float = parameter(
-        10.0, "penalty of the gradient split at first", unit="mm/ppm", low=0.1, high=1e4
-    )
+    rho: float = parameter(10.0, "penalty of the gradient split at first", unit="mm/ppm", low=0.1, high=1e4)
     rho_growth: float = parameter(
         5.0, "factor by which the penalty grows where the split lags", unit="1", low=1.0, high=10.0
     )
-    rho_most: float = parameter(
-        250.0, "penalty that it does not outgrow", unit="mm/ppm", low=0.1, high=1e5
-    )
+    rho_most: float = parameter(250.0, "penalty that it does not outgrow", unit="mm/ppm", low=0.1, high=1e5)
     first_tolerance: float = parameter(
-        1e-3, "gradient, relative to its first value, that ends the first step", unit="1", low=1e-6, high=0.5
+        3e-3, "gradient, relative to its first value, that ends the first step", unit="1", low=1e-6, high=0.5
     )
-    first_iterations: int = parameter(60, "most iterations of the first step", unit="1", low=1, high=1000)
+    first_iterations: int = parameter(40, "most iterations of the first step", unit="1", low=1, high=1000)
     tolerance: float = parameter(
         0.01, "change of the map, and gap of the split, that end it", unit="1", low=1e-5, high=0.1
     )
@@ -66,9 +63,9 @@ def rts(
     measured: Measured = NOTHING,
     progress: ProgressCallback | None = None,
 ) -> tuple[Float, dict[str, float]]:
-    """Rapid two-step inversion (RTS): LSMR on |W (D chi - f)|, then least total variation next to D = 0.
+    """Rapid two-step inversion (RTS): LSQR on |W (D chi - f)|, then least total variation next to D = 0.
 
-    The first step looks for sources inside the mask. Ended early, LSMR has found the frequencies with
+    The first step looks for sources inside the mask. Ended early, LSQR has found the frequencies with
     |D| > delta, and little of the others. The second step keeps those (mu / 2 times the squared distance) and
     chooses the others such that |grad chi|_1 is least, by the alternating direction method of multipliers.
 
@@ -78,14 +75,15 @@ def rts(
         grid: geometry, with the direction of B0.
         weight: (X, Y, Z), 0..1, W; 1 everywhere if None.
         parameters: what is well-conditioned, regularisation, and when to stop.
-        measured: not used.
+        measured: its noise ends the first step before noise is fitted.
         progress: called with the finished fraction.
 
     Returns:
         Susceptibility in ppm (X, Y, Z), 0 outside the mask, and numbers of quality.
 
-    Source: 10.1016/j.neuroimage.2017.11.018, with isotropic total variation; here with weights and with the
-    mask as the support of the first step.
+    Source: 10.1016/j.neuroimage.2017.11.018, with isotropic total variation; here with weights, with the mask
+    as the support of the first step, and with LSQR in place of LSMR: its residual is there to be held against
+    the noise.
     """
     window = Window.around(mask, grid.voxel_mm, parameters.padding_mm)
     inside = window.cut(mask)
@@ -94,7 +92,15 @@ def rts(
         trust *= window.cut(weight).astype(np.float32)
     field = window.cut(np.where(mask, local_field_ppm, np.float32(0)).astype(np.float32))
     kernel = dipole_kernel(window.shape, grid.voxel_mm, grid.b0_direction)
-    first = _well_conditioned(field, trust, inside, kernel, parameters)
+    first = sources_inside(
+        field,
+        trust,
+        inside,
+        kernel,
+        iterations=parameters.first_iterations,
+        tolerance=parameters.first_tolerance,
+        noise_ppm=measured.noise_ppm,
+    )
     if progress is not None:
         progress(first.iterations / (first.iterations + parameters.iterations), "inversion")
     chi, second = _least_variation(first, inside, grid, kernel, parameters, progress)
@@ -105,26 +111,6 @@ def rts(
         **fit_numbers(chi, field, trust**2, kernel),
     }
     return window.paste(chi), numbers
-
-
-def _well_conditioned(
-    field: Float, trust: Float, inside: Mask, kernel: Float, parameters: Parameters
-) -> Solution:
-    """Sources inside the mask that explain the field, as far as LSMR comes before it is stopped."""
-    shape: Shape = (field.shape[0], field.shape[1], field.shape[2])
-
-    def dipole(values: Float) -> Float:
-        spectrum = rfftn(values)
-        spectrum *= kernel
-        return irfftn(spectrum, shape)
-
-    return lsmr(
-        lambda chi: trust * dipole(chi),
-        lambda misfit: inside * dipole(trust * misfit),
-        trust * field,
-        parameters.first_iterations,
-        parameters.first_tolerance,
-    )
 
 
 def _least_variation(
