@@ -15,6 +15,8 @@ from qsmnode.engine.types import Float, Grid, Mask
 
 # a second part this large beside the largest is the other side's ventricle
 OTHER_SIDE = 0.5
+# of the middle: ventricles leave some tissue there, a jar of water does not
+FILLED = 0.8
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,11 @@ def csf_mask(r2star: Float, mask: Mask, grid: Grid, parameters: Parameters | Non
     slow = inside & (smooth < np.float32(limits.r2star_limit))
     # a voxel's edge lies half of it beyond its centre
     core = eroded_mm(slow, limits.erosion_mm + min(grid.voxel_mm) / 2, grid.voxel_mm)
-    found = _largest_parts(slow & box.crop(middle)) & core
+    whole = _largest_parts(slow & box.crop(middle))
+    found = whole & core
     volume = np.count_nonzero(found) * grid.voxel_volume_mm3 / 1000
-    if not found.any() or not limits.smallest_ml <= volume <= limits.largest_ml:
+    fills = np.count_nonzero(whole) > FILLED * np.count_nonzero(middle)
+    if fills or not found.any() or not limits.smallest_ml <= volume <= limits.largest_ml:
         found[:] = False
     return np.asarray(box.paste(found), dtype=np.bool_)
 
