@@ -1,1 +1,5 @@
-"""Susceptibility-weighted images; one file per method."""
+"""Susceptibility-weighted images; one file per way."""
+
+from qsmnode.engine.swi import clear
+
+__all__ = ["clear"]

@@ -48,11 +48,12 @@ def laplacian(
     unwrapped = phase.copy()
     if inside.any():
         for echo, values in enumerate(phase):
-            unwrapped[echo] = _solve(values, inside, parameters.congruent)
+            unwrapped[echo] = solved(values, inside, parameters.congruent)
     return unwrapped, voxel_quality(edge_weights(phase, magnitude, tuple(echo_times_s)))
 
 
-def _solve(phase: Float, mask: Mask, congruent: bool) -> Float:
+def solved(phase: Float, mask: Mask, congruent: bool) -> Float:
+    """One echo's unwrapped phase (X, Y, Z) in rad; arguments as above. ``mask`` is not empty."""
     smooth = _poisson(_divergence(phase, mask))
     # the solution knows no constant: the phase gives it, as a direction because of its turns
     apart = (phase - smooth)[mask].astype(np.float64)
