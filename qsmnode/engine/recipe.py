@@ -195,6 +195,10 @@ def _steps(choices: Mapping[str, Mapping[str, Any]]) -> dict[str, Step]:
             steps[step] = Step(chosen, registry.make_parameters(chosen, parameters))
         except EngineInputError as error:
             raise EngineInputError(f"recipe.{error}") from None
+    for name, made in steps.items():
+        for other in made.method.needs:
+            if other not in steps:
+                raise EngineInputError(f"recipe.{name}: needs the step {other}")
     return steps
 
 

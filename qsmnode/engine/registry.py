@@ -44,6 +44,7 @@ class Method:
     doi: str
     summary: str
     replaces: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,21 +67,28 @@ def parameter(
 
 
 def method(
-    step: str, name: str, *, doi: str, parameters: type = NoParameters, replaces: tuple[str, ...] = ()
+    step: str,
+    name: str,
+    *,
+    doi: str,
+    parameters: type = NoParameters,
+    replaces: tuple[str, ...] = (),
+    needs: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Declare the decorated function as a method; its docstring's first line becomes the summary.
 
-    A method that does the work of other steps too names them in ``replaces``: recipes with it do without.
+    A method that does the work of other steps too names them in ``replaces``: recipes with it do without. One
+    that works on the result of optional steps names them in ``needs``: recipes without them are refused.
     """
 
     def declare(function: F) -> F:
-        unknown = {step, *replaces} - set(ALL_STEPS)
+        unknown = {step, *replaces, *needs} - set(ALL_STEPS)
         if unknown:
             raise ValueError(f"unknown step {sorted(unknown)}: expected one of {', '.join(ALL_STEPS)}")
         if (step, name) in _METHODS:
             raise ValueError(f"method {step}.{name} is declared twice")
         summary = (function.__doc__ or "").strip().partition("\n")[0]
-        _METHODS[step, name] = Method(step, name, function, parameters, doi, summary, replaces)
+        _METHODS[step, name] = Method(step, name, function, parameters, doi, summary, replaces, needs)
         return function
 
     return declare
@@ -125,6 +133,8 @@ def make_parameters(chosen: Method, given: Mapping[str, Any]) -> Any:
     """
     known = {f.name: f for f in fields(chosen.parameters)}
     where = f"{chosen.step}.{chosen.name}"
+    if not isinstance(given, Mapping):
+        raise EngineInputError(f"{where}: expected a mapping of parameters, got {given!r}")
     for name in given:
         if name not in known:
             listed = ", ".join(known) or "none"
