@@ -19,13 +19,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from qsmnode.engine.fourier import irfftn, rfftn
 from qsmnode.ledger import Store
 from qsmnode.phantom.head import HeadShape, Protocol, simulate
 from qsmnode.phantom.siemens import write_classic
 from tests.acceptance.running import RunningNode, qsmnode
+from tests.bench.timing import fft_pair_seconds
 from tests.peers import dcmtk, programs
 
 GOAL_S = 30.0
@@ -44,7 +42,7 @@ def main() -> None:
         print(f"processors: {os.cpu_count()}")
         totals = []
         for run in range(1, arguments.runs + 1):
-            pair_s = _fft_pair(tuple(arguments.shape))
+            pair_s = fft_pair_seconds(tuple(arguments.shape))
             shares = _one_run(folder / f"run{run}", files)
             totals.append(sum(shares.values()))
             _print(run, shares, pair_s)
@@ -60,17 +58,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--shape", type=int, nargs=3, default=(160, 192, 160), help="default: 160 192 160")
     parser.add_argument("--echoes", type=int, default=5, help="default: 5")
     return parser.parse_args()
-
-
-def _fft_pair(shape: tuple[int, ...]) -> float:
-    """Seconds of one pair of transforms, the median of several."""
-    data = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-    seconds = []
-    for _ in range(7):
-        began = time.perf_counter()
-        irfftn(rfftn(data), shape)
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)
 
 
 def _one_run(folder: Path, files: list[Path]) -> dict[str, float]:
