@@ -1,0 +1,214 @@
+"""The nonlinear total-variation inversion with a harmonic part."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qsmnode.engine import registry
+from qsmnode.engine.fourier import set_threads, threads
+from qsmnode.engine.inversion.fansi_loops import nearest_phase
+from qsmnode.engine.inversion.turns import without_lone_turns
+from qsmnode.engine.measured import NOTHING, Measured
+from qsmnode.engine.types import Grid
+from qsmnode.errors import EngineInputError
+from tests.engine.balls import BALLS, Scene, ball, dipole_outside, distance, scene
+
+RAD_PER_PPM = 15.0
+TURN_PPM = 2 * math.pi / RAD_PER_PPM
+
+
+def _invert(where: Scene, field: Any = None, weight: Any = None, **given: Any) -> Any:
+    chosen = registry.get("inversion", "fansi")
+    made = registry.make_parameters(chosen, given)
+    field = where.field if field is None else field
+    measured = Measured(phase_per_ppm=RAD_PER_PPM)
+    return chosen.function(field, where.mask, where.grid, weight, made, measured=measured)
+
+
+def _bad_voxels(where: Scene, share: float) -> np.ndarray:
+    return where.mask & (np.random.default_rng(6).random(where.grid.shape) < share)
+
+
+@pytest.mark.parametrize("data_term", ["linear", "nonlinear"])
+@pytest.mark.parametrize(
+    ("voxel_mm", "direction"),
+    [((1.0, 1.0, 1.0), (0.0, 0.0, 1.0)), ((0.9, 1.1, 1.6), (0.3, -0.4, 0.866))],
+    ids=["axial", "oblique"],
+)
+def test_balls_get_their_susceptibility_back(data_term: str, voxel_mm: Any, direction: Any) -> None:
+    balls = scene(voxel_mm, direction)
+    chi, quality = _invert(balls, data_term=data_term)
+    assert chi.dtype == np.float32
+    assert not chi[~balls.mask].any()
+    around = chi[balls.mask & (balls.chi == 0)].mean()
+    for centre, radius, value in BALLS:
+        inside = distance(balls.grid, centre) < radius - 1
+        assert chi[inside].mean() - around == pytest.approx(value, abs=0.012)
+    assert balls.error(chi) < 0.25
+    assert quality["inversion_residual"] < 0.2
+    assert quality["inversion_harmonic_ppm"] < 0.002
+    turned = Scene(Grid(balls.grid.shape, voxel_mm, (0, 1, 0)), balls.mask, balls.chi, balls.field)
+    assert balls.error(_invert(turned, data_term=data_term)[0]) > 2 * balls.error(chi)
+
+
+def test_the_terms_agree_where_the_phase_is_small() -> None:
+    balls = scene()
+    chosen = registry.get("inversion", "fansi")
+    maps = []
+    for term in ("linear", "nonlinear"):
+        made = registry.make_parameters(chosen, {"data_term": term, "alpha": 1e-6, "iterations": 12})
+        small = Measured(phase_per_ppm=0.1)
+        maps.append(chosen.function(balls.field, balls.mask, balls.grid, None, made, measured=small)[0])
+    np.testing.assert_allclose(maps[1], maps[0], atol=2e-5)
+    assert not np.array_equal(maps[1], maps[0])
+
+
+@pytest.mark.parametrize("share", [0.0005, 0.02])
+def test_only_the_nonlinear_term_withstands_voxels_that_are_off_by_a_whole_turn(share: float) -> None:
+    balls = scene()
+    bad = _bad_voxels(balls, share)
+    signs = np.random.default_rng(7).choice([-1, 1], balls.grid.shape)
+    broken = (balls.field + bad * signs * TURN_PPM).astype(np.float32)
+    clean = balls.error(_invert(balls)[0])
+    assert balls.error(_invert(balls, broken)[0]) < clean + 0.03
+    assert balls.error(_invert(balls, broken, data_term="linear")[0]) > 3 * clean
+
+
+def test_a_strong_source_does_not_end_in_another_turn() -> None:
+    grid = scene().grid
+    strong = scene(further=-2.0 * ball(grid, (0, -9, -8), 3))
+    assert abs(strong.field).max() > 1.5 * TURN_PPM
+    chi, _ = _invert(strong)
+    core = distance(grid, (0, -9, -8)) < 2
+    assert -2.2 < chi[core].mean() < -1.6
+    assert strong.error(chi) < 1.1 * strong.error(_invert(strong, data_term="linear")[0])
+
+
+def test_it_does_not_look_where_there_is_no_weight() -> None:
+    balls = scene()
+    bad = _bad_voxels(balls, 0.005)
+    weight = np.where(bad, 0, 1).astype(np.float32)
+    for value in (3.0, 1e6):
+        broken = np.where(bad, value, balls.field).astype(np.float32)
+        for term in ("linear", "nonlinear"):
+            assert balls.error(_invert(balls, broken, weight, data_term=term)[0]) < 0.25
+    broken = np.where(bad, 3.0, balls.field).astype(np.float32)
+    assert balls.error(_invert(balls, broken, data_term="linear")[0]) > 1
+
+
+def test_the_harmonic_part_takes_the_background_that_is_left() -> None:
+    balls = scene()
+    left = dipole_outside(balls.grid, (0, -26, 5), 0.3)
+    spoiled = np.where(balls.mask, balls.field + left, 0).astype(np.float32)
+    plain, _ = _invert(balls, spoiled, weak_harmonics=False)
+    helped, quality = _invert(balls, spoiled)
+    assert balls.error(helped) < 0.6 * balls.error(plain)
+    assert quality["inversion_harmonic_ppm"] > 0.3 * left[balls.mask].std()
+    stiff, nothing = _invert(balls, spoiled, beta=5e5, muh=1e4)
+    assert balls.error(helped) < balls.error(stiff)
+    assert nothing["inversion_harmonic_ppm"] < 0.5 * quality["inversion_harmonic_ppm"]
+
+
+def test_a_constant_field_is_no_susceptibility() -> None:
+    balls = scene()
+    raised = np.where(balls.mask, balls.field + np.float32(0.05), 0).astype(np.float32)
+    chi, _ = _invert(balls, raised)
+    assert balls.error(chi) < 0.25
+
+
+def test_it_ends_when_the_map_no_longer_changes_and_says_how_long_it_took() -> None:
+    balls = scene()
+    seen: list[float] = []
+    chosen = registry.get("inversion", "fansi")
+    made = registry.make_parameters(chosen, {"tolerance": 0.02})
+    measured = Measured(phase_per_ppm=RAD_PER_PPM)
+    _, quality = chosen.function(
+        balls.field,
+        balls.mask,
+        balls.grid,
+        None,
+        made,
+        measured=measured,
+        progress=lambda fraction, step: seen.append(fraction),
+    )
+    assert quality["inversion_change"] < 0.02
+    assert quality["inversion_iterations"] == len(seen) < 60
+    assert seen == sorted(seen)
+    _, fine = _invert(balls, tolerance=0.003)
+    assert fine["inversion_iterations"] > quality["inversion_iterations"]
+    assert _invert(balls, iterations=3)[1]["inversion_iterations"] == 3
+
+
+def test_more_weight_of_the_variation_makes_a_smoother_map() -> None:
+    balls = scene()
+    rough = [
+        float(np.abs(np.diff(_invert(balls, alpha=alpha)[0], axis=0)).sum()) for alpha in (1e-4, 1e-3, 1e-1)
+    ]
+    assert rough[0] > rough[1] > 3 * rough[2]
+
+
+@pytest.mark.parametrize("measured", [NOTHING, Measured(phase_per_ppm=0.0)])
+def test_without_the_phase_of_one_ppm_it_says_what_to_give(measured: Measured) -> None:
+    balls = scene((4.0, 4.0, 4.0))
+    chosen = registry.get("inversion", "fansi")
+    with pytest.raises(EngineInputError, match="rad_per_ppm"):
+        chosen.function(balls.field, balls.mask, balls.grid, None, chosen.parameters(), measured=measured)
+
+
+def test_the_result_is_the_same_bytes_on_any_number_of_threads() -> None:
+    balls = scene((2.0, 2.0, 2.0), (0.0, 0.6, 0.8))
+    weight = np.random.default_rng(7).random(balls.grid.shape).astype(np.float32)
+    before = threads()
+    results = set()
+    for count in (1, 2, 1):
+        set_threads(count)
+        chi, quality = _invert(balls, weight=weight)
+        results.add((chi.tobytes(), tuple(sorted(quality.items()))))
+    set_threads(before)
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 3, 3), (5, 1, 7), (9, 11, 13)])
+@pytest.mark.parametrize("kind", ["noise", "zero field", "zero weight", "empty mask", "huge field"])
+def test_tiny_odd_and_empty_input_does_not_break_it(shape: tuple[int, int, int], kind: str) -> None:
+    grid = Grid(shape, (1.0, 1.2, 3.0), (0, 0.6, 0.8))
+    field = np.random.default_rng(8).normal(size=shape).astype(np.float32)
+    field *= {"zero field": 0, "huge field": 1e6}.get(kind, 1)
+    weight = np.full(shape, kind != "zero weight", np.float32)
+    mask = np.full(shape, kind != "empty mask")
+    for given in ({}, {"weak_harmonics": False}):
+        chi, quality = _invert(Scene(grid, mask, field, field), weight=weight, iterations=30, **given)
+        assert chi.shape == shape
+        assert np.isfinite(chi).all()
+        assert np.isfinite(list(quality.values())).all()
+
+
+def test_nearest_phase_is_the_least_of_its_function() -> None:
+    angles = np.linspace(-12, 12, 24001)
+    for weight in (0.0, 0.3, 1.0):
+        for aim in (-7.0, -3.1, -0.2, 0.0, 1.0, 3.3, 9.0):
+            cost = weight * (1 - np.cos(angles)) + 0.5 * (angles - aim) ** 2
+            assert nearest_phase(aim, weight, 1.0) == pytest.approx(angles[np.argmin(cost)], abs=3e-3)
+
+
+def test_lone_turns_are_taken_away_and_nothing_else() -> None:
+    x, y, z = np.meshgrid(*[np.arange(12.0)] * 3, indexing="ij")
+    smooth = (0.2 * x - 0.1 * y + 0.05 * z).astype(np.float32)
+    broken = smooth.copy()
+    broken[3, 3, 3] += 2 * math.pi
+    broken[0, 0, 0] -= 4 * math.pi
+    broken[7, 7, 7] += 2.0
+    trust = np.ones_like(smooth)
+    trust[5, 5, 5] = 0
+    broken[5, 5, 5] = 99.0
+    found = without_lone_turns(broken, trust)
+    expected = smooth.copy()
+    expected[7, 7, 7] += 2.0
+    expected[5, 5, 5] = 99.0
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    steep = (9.0 * x * x).astype(np.float32)
+    np.testing.assert_array_equal(without_lone_turns(steep, np.ones_like(steep)), steep)
