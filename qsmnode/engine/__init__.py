@@ -10,6 +10,12 @@ Knows no DICOM, YAML or SQL; import it in a notebook::
 """
 
 from qsmnode.engine.dipole import forward_field
+from qsmnode.engine.images import (
+    minimum_intensity_projection,
+    r2star,
+    separate_sources,
+    susceptibility_weighted,
+)
 from qsmnode.engine.pipeline import reconstruct
 from qsmnode.engine.recipe import ENGINE_VERSION, Recipe
 from qsmnode.engine.registry import load_methods, methods
@@ -17,8 +23,8 @@ from qsmnode.engine.steps import invert, remove_background, unwrap
 from qsmnode.engine.types import EchoStack, Grid, Maps
 from qsmnode.errors import EngineInputError
 
-# before any name is used: the step folders declare their methods when they are imported, and the folder
-# `unwrap` must not take the place of the function afterwards
+# before any name is used: the step folders declare their methods when they are imported, and the folders
+# `unwrap` and `r2star` must not take the place of the functions afterwards
 load_methods()
 
 __all__ = [
@@ -31,7 +37,11 @@ __all__ = [
     "forward_field",
     "invert",
     "methods",
+    "minimum_intensity_projection",
+    "r2star",
     "reconstruct",
     "remove_background",
+    "separate_sources",
+    "susceptibility_weighted",
     "unwrap",
 ]

@@ -11,7 +11,12 @@ import pytest
 import qsmnode.engine
 
 MODULES = sorted(m.name for m in pkgutil.walk_packages(qsmnode.engine.__path__, "qsmnode.engine."))
-WITH_EXAMPLES = {"qsmnode.engine.steps", "qsmnode.engine.pipeline", "qsmnode.engine.recipe"}
+WITH_EXAMPLES = {
+    "qsmnode.engine.images",
+    "qsmnode.engine.pipeline",
+    "qsmnode.engine.recipe",
+    "qsmnode.engine.steps",
+}
 
 
 @pytest.mark.parametrize("name", MODULES)
