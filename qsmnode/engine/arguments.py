@@ -14,6 +14,15 @@ from qsmnode.errors import EngineInputError
 
 TURN_TOLERANCE = 0.01
 
+# phase fills its turn this well
+_FILLED_TOLERANCE = 0.002
+# a step between neighbours that only a wrap makes, relative to the range
+_JUMP = 0.75
+# how often wrapped phase jumps at least
+_JUMPING_FRACTION = 1e-3
+# what counts as no signal, relative to the largest
+_EMPTY = 0.05
+
 
 def volume(name: str, values: Any, shape: tuple[int, ...]) -> Float:
     """``values`` as float32 of exactly ``shape``."""
@@ -57,6 +66,14 @@ def finite(values: Float) -> tuple[Float, Mask]:
     return values, bad
 
 
+def all_finite(name: str, values: Float) -> Float:
+    """``values``, of which none may be NaN or infinite."""
+    bad = np.count_nonzero(~np.isfinite(values))
+    if bad:
+        raise EngineInputError(f"{name}: expected finite numbers, got {bad} NaN or infinite ones")
+    return values
+
+
 def echo_stack(name: str, values: Any) -> EchoStack:
     """``values``, which has to be an EchoStack."""
     if not isinstance(values, EchoStack):
@@ -84,16 +101,78 @@ def one_turn(phase: Float) -> Float:
     if not (signed or unsigned):
         raise EngineInputError(
             "phase: expected one turn in rad (-pi to pi, or 0 to 2 pi); "
-            f"got {low:.6g} to {high:.6g}: scale it to rad, or say phase_is_unwrapped"
+            f"got {low:.6g} to {high:.6g}{_unit_of(low, high)}: scale it to rad, or say phase_is_unwrapped"
         )
     return wrapped(phase)
+
+
+def _unit_of(low: float, high: float) -> str:
+    """What values outside of one turn may be, in words."""
+    signed = -181 <= low <= -90 and 90 <= high <= 181
+    unsigned = -1 <= low <= 90 and 270 <= high <= 361
+    if signed or unsigned:
+        return " (degrees?)"
+    whole = low == int(low) and high == int(high)
+    return " (the scanner's whole numbers?)" if whole and high - low >= 1000 else ""
+
+
+def not_swapped(magnitude: Float, phase: Float) -> None:
+    """Refuse a magnitude that is phase while the phase could be magnitude; both finite.
+
+    The magnitude fills one turn and jumps by nearly a turn between neighbours, as wrapped phase does; the
+    phase is nowhere below 0 and jumps far less, the borders of its empty parts left out. Magnitude scaled to
+    0..1 passes, and so does any phase that wraps.
+
+    Args:
+        magnitude, phase: (E, X, Y, Z), as the caller named them.
+
+    Raises:
+        EngineInputError: they seem to have changed places.
+    """
+    if not magnitude.size or float(phase.min()) < 0 or not float(phase.max()) > 0:
+        return
+    low, high, top = float(magnitude.min()), float(magnitude.max()), float(phase.max())
+    if abs(high - low - TURN) > _FILLED_TOLERANCE * TURN:
+        return
+    wraps = _jumping(magnitude, TURN, -math.inf)
+    if low < 0 or wraps > max(_JUMPING_FRACTION, 10 * _jumping(phase, top, _EMPTY * top)):
+        raise EngineInputError(
+            f"magnitude: expected signal, got {low:.6g} to {high:.6g}, which wraps as phase does, and phase "
+            f"from {float(phase.min()):.6g} to {top:.6g}, which does not: have the two changed places?"
+        )
+
+
+def _jumping(values: Float, scale: float, above: float) -> float:
+    """Part of the neighbours that differ by most of ``scale``, where the lower of them is over ``above``."""
+    jumps = pairs = 0
+    for axis in range(1, values.ndim):
+        first, second = (np.take(values, range(n, n + values.shape[axis] - 1), axis=axis) for n in (0, 1))
+        far = (np.abs(second - first) > _JUMP * scale) & (np.minimum(first, second) > above)
+        jumps += int(np.count_nonzero(far))
+        pairs += far.size
+    return jumps / max(1, pairs)
 
 
 def not_negative(name: str, values: Float) -> Float:
     """``values``, none of which may be below 0."""
     if values.size and values.min() < 0:
-        raise EngineInputError(f"{name}: expected values of at least 0, got {float(values.min()):g}")
+        low, high = float(values.min()), float(values.max())
+        limit = (1 + TURN_TOLERANCE) * math.pi
+        hint = " (is it the phase?)" if -limit <= low < high <= limit else ""
+        raise EngineInputError(f"{name}: expected values of at least 0, got {low:g} to {high:g}{hint}")
     return values
+
+
+def positive(name: str, value: Any) -> float | None:
+    """``value`` as a finite number above 0; None stays None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise EngineInputError(f"{name}: expected a number above 0, got {value!r}")
+    number = float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise EngineInputError(f"{name}: expected a number above 0, got {number:g}")
+    return number
 
 
 def some_signal(magnitude: npt.NDArray[np.float32]) -> None:

@@ -7,9 +7,9 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from qsmnode.engine.arguments import all_finite, grid_of, volume
 from qsmnode.engine.fourier import Shape, fast_shape, irfftn, rfftn
 from qsmnode.engine.types import Float, Grid
-from qsmnode.errors import EngineInputError
 
 
 def dipole_kernel(
@@ -59,13 +59,12 @@ def forward_field(susceptibility_ppm: npt.NDArray[np.floating], grid: Grid) -> F
         (X, Y, Z) float32, ppm of B0. The array is padded with zeros at least twofold, so nothing wraps round.
 
     Raises:
-        EngineInputError: the array does not lie on ``grid``.
+        EngineInputError: the array does not lie on ``grid``, or holds NaN or infinity, which would spread.
 
     Source: 10.1002/cmr.b.10083, 10.1088/0031-9155/48/15/102 and the sphere of Lorentz.
     """
-    chi = np.asarray(susceptibility_ppm, dtype=np.float32)
-    if chi.shape != grid.shape:
-        raise EngineInputError(f"susceptibility_ppm: expected shape {grid.shape}, got {chi.shape}")
+    name = "susceptibility_ppm"
+    chi = all_finite(name, volume(name, susceptibility_ppm, grid_of("grid", grid).shape))
     shape = fast_shape(grid.shape, grid.shape)
     padded = np.zeros(shape, dtype=np.float32)
     inner = tuple(slice(0, n) for n in grid.shape)

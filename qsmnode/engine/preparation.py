@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from qsmnode.engine.arguments import echo_stack, finite, mask_of, not_negative, one_turn, some_signal
+from qsmnode.engine.arguments import (
+    echo_stack,
+    finite,
+    mask_of,
+    not_negative,
+    not_swapped,
+    one_turn,
+    some_signal,
+)
 from qsmnode.engine.box import Box
 from qsmnode.engine.mask.intensity import foreground
 from qsmnode.engine.types import EchoStack, Float, Grid, Mask
@@ -39,6 +47,7 @@ def prepare(given_stack: Any, mask: Any, reference_mask: Any, phase_is_unwrapped
     stack: EchoStack = echo_stack("stack", given_stack)
     magnitude, bad_magnitude = finite(stack.magnitude)
     phase, bad_phase = finite(stack.phase)
+    not_swapped(magnitude, phase)
     not_negative("magnitude", magnitude)
     some_signal(magnitude)
     bad = (bad_magnitude | bad_phase).any(axis=0)

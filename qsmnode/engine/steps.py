@@ -13,7 +13,9 @@ from qsmnode.engine.arguments import (
     grid_of,
     mask_of,
     not_negative,
+    not_swapped,
     one_turn,
+    positive,
     some_signal,
     volume,
     weight_of,
@@ -63,6 +65,7 @@ def unwrap(
         )
     values, bad_phase = finite(values)
     signal, bad_magnitude = finite(volume("magnitude", magnitude, values.shape))
+    not_swapped(signal, values)
     not_negative("magnitude", signal)
     some_signal(signal)
     values = one_turn(values)
@@ -187,7 +190,9 @@ def invert(
         weight_of("weight", weight, shape),
         made,
         measured=Measured(
-            magnitude=_echoes(magnitude, shape), noise_ppm=noise_ppm, phase_per_ppm=rad_per_ppm
+            magnitude=_echoes(magnitude, shape),
+            noise_ppm=positive("noise_ppm", noise_ppm),
+            phase_per_ppm=positive("rad_per_ppm", rad_per_ppm),
         ),
     )
     level = np.float32(np.mean(chi[zero], dtype=np.float64))
@@ -207,5 +212,5 @@ def _echoes(magnitude: Any, shape: tuple[int, ...]) -> Float | None:
         return None
     values = real_array("magnitude", magnitude)
     if values.ndim == 4 and values.shape[1:] == shape:
-        return finite(values)[0]
-    return finite(volume("magnitude", values, shape))[0][None]
+        return not_negative("magnitude", finite(values)[0])
+    return not_negative("magnitude", finite(volume("magnitude", values, shape))[0])[None]

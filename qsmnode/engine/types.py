@@ -21,6 +21,9 @@ from qsmnode.errors import EngineInputError
 Float = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
+# of a unit vector: what a few written digits leave
+LENGTH_TOLERANCE = 1e-3
+
 
 def real_array(name: str, values: Any) -> Float:
     """``values`` as a float32 array; whole numbers and float64 are converted.
@@ -50,7 +53,7 @@ class Grid:
     Args:
         shape: voxels along X, Y, Z; at least 1 each.
         voxel_mm: voxel edge lengths in mm, > 0.
-        b0_direction: direction of B0 in array axes; normalised to a unit vector.
+        b0_direction: unit vector of B0 in array axes; a length within 0.001 of 1 is set to 1.
 
     Raises:
         EngineInputError: a value is out of these ranges.
@@ -70,8 +73,11 @@ class Grid:
             raise EngineInputError(f"voxel_mm: expected three positive lengths in mm, got {self.voxel_mm}")
         shape = tuple(int(n) for n in counts)
         length = math.hypot(*direction)
-        if len(direction) != 3 or not math.isfinite(length) or length == 0:
-            raise EngineInputError(f"b0_direction: expected a vector of length > 0, got {self.b0_direction}")
+        if len(direction) != 3 or not abs(length - 1) <= LENGTH_TOLERANCE:
+            raise EngineInputError(
+                "b0_direction: expected a unit vector (three numbers, length 1), "
+                f"got {self.b0_direction} of length {length:.6g}"
+            )
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "voxel_mm", voxel)
         object.__setattr__(self, "b0_direction", tuple(b / length for b in direction))

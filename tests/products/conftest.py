@@ -105,7 +105,7 @@ def references(index: int, enhanced: bool) -> tuple[ImageReference, ...]:
 
 def make_source(enhanced: bool = False, **changes: Any) -> Source:
     shape, spacing, between = SHAPE, (0.8, 0.7), 1.3
-    grid = Grid(shape, (spacing[1], spacing[0], between), (0.1, 0.3, 0.95))
+    grid = Grid(shape, (spacing[1], spacing[0], between), (0.1, 0.3, 0.9487))
     arrays = np.zeros((len(ECHO_TIMES_S), *shape), np.float32)
     orientation = oblique()
     normal = np.array(slice_normal(orientation))
