@@ -42,7 +42,7 @@ def run(setting: Setting) -> list[Table]:
     rows: list[Row] = []
     everything = recipes(setting.recipe)
     if setting.quick:
-        everything = dict(list(everything.items())[:3])
+        everything = dict(list(everything.items())[:2])
     for seed in setting.seeds:
         path = setting.path(seed)
         truth = setting.truth(load(path))

@@ -22,6 +22,7 @@ class IdealField:
         noise_ppm: standard deviation of the field where the weight is 1.
         mask: the true brain mask.
         magnitude: (E, X, Y, Z).
+        rad_per_ppm: phase of 1 ppm at the echo time that the field rests on: the mean by m^2 TE^2.
         grid: geometry.
     """
 
@@ -30,6 +31,7 @@ class IdealField:
     noise_ppm: float
     mask: Mask
     magnitude: Float
+    rad_per_ppm: float
     grid: Grid
 
 
@@ -57,5 +59,20 @@ def ideal_field(head: SimulatedHead) -> IdealField:
         weight = np.minimum(trust / np.float32(level), np.float32(1))
     field = np.where(mask, head.local_field_ppm + noise, np.float32(0)).astype(np.float32)
     return IdealField(
-        field, np.asarray(weight * mask, np.float32), full, mask, head.stack.magnitude, head.stack.grid
+        field,
+        np.asarray(weight * mask, np.float32),
+        full,
+        mask,
+        head.stack.magnitude,
+        2 * math.pi * head.protocol.frequency_mhz * _mean_echo_time_s(head),
+        head.stack.grid,
     )
+
+
+def _mean_echo_time_s(head: SimulatedHead) -> float:
+    times = head.stack.echo_times_s
+    strength = [
+        float(np.mean(m[head.brain_mask].astype(np.float64) ** 2)) * t * t
+        for m, t in zip(head.stack.magnitude, times, strict=True)
+    ]
+    return float(np.average(times, weights=strength))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qsmnode.engine import methods
+from qsmnode.engine import EngineInputError, methods
 from qsmnode.engine.types import Float
 from tests.bench import metrics, plain, plots
 from tests.bench.heads import load
@@ -58,7 +58,7 @@ def _by_method(rows: list[Row]) -> Mapping[str, list[float]]:
 
 def _head(setting: Setting, name: str, path: Path, erosion_mm: float) -> list[Row]:
     truth = setting.truth(load(path), erosion_mm)
-    runs = _runs(setting, path)
+    runs, refused = _runs(setting, path)
     reference = {
         key: metrics.nrmse(runs[key].result, truth.chi, truth.mask) for key in (TKD, TV50) if key in runs
     }
@@ -73,6 +73,7 @@ def _head(setting: Setting, name: str, path: Path, erosion_mm: float) -> list[Ro
             continue
         pair = plots.Pair(f"{name}: {method}, susceptibility", truth.chi, run_.result, "ppm", 0.15)
         plots.maps(setting.figure(f"inversion_{name}_{method}"), pair, truth.mask)
+    rows += [{"head": name, "method": method, "refused": why} for method, why in refused.items()]
     plots.nuclei(
         setting.figure(f"inversion_{name}_nuclei"),
         f"{name}: nuclei from the true local field",
@@ -81,8 +82,8 @@ def _head(setting: Setting, name: str, path: Path, erosion_mm: float) -> list[Ro
     return rows
 
 
-def _runs(setting: Setting, path: Path) -> dict[str, Timed]:
-    """The recipe's inversion first, then the plain ones, then the engine's others."""
+def _runs(setting: Setting, path: Path) -> tuple[dict[str, Timed], dict[str, str]]:
+    """The recipe's inversion, the plain ones, the engine's others; and why those that refused did."""
     method, parameters = inversion_of(setting.recipe)
     runs = {}
     if not setting.recipe.steps["inversion"].method.replaces:
@@ -90,9 +91,13 @@ def _runs(setting: Setting, path: Path) -> dict[str, Timed]:
     for name in PLAIN:
         runs[name] = setting.apart(_plain, path, name)
     others = [m.name for m in methods("inversion") if not m.replaces and m.name != method]
+    refused = {}
     for other in others[:1] if setting.quick else others:
-        runs[f"engine {other}"] = inverted(path, other, {}, setting)
-    return runs
+        try:
+            runs[f"engine {other}"] = inverted(path, other, {}, setting)
+        except EngineInputError as error:
+            refused[f"engine {other}"] = str(error)
+    return runs, refused
 
 
 def _plain(path: Path, name: str) -> Timed:

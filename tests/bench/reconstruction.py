@@ -100,6 +100,7 @@ def invert_ideal(given: IdealField, method: str, parameters: Mapping[str, Any]) 
             method,
             given.weight,
             magnitude=given.magnitude,
+            rad_per_ppm=given.rad_per_ppm,
             noise_ppm=given.noise_ppm if given.noise_ppm > 0 else None,
             parameters=dict(parameters),
         )

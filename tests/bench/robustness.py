@@ -23,7 +23,7 @@ _BASES = {"axial": AXIAL, "coronal": CORONAL, "sagittal": SAGITTAL}
 _VIEW_MM = np.array([192.0, 216.0, 180.0])  # along left, back, up
 _LONGEST_TE_S = 0.06
 _QUICK_CASES = 2
-_QUICK_MM = (3.8, 4.2)
+_QUICK_MM = (4.5, 5.0)
 Warnings = Callable[[Mapping[str, float]], Any]
 
 

@@ -24,7 +24,7 @@ from tests.bench.tables import Row, Table
 from tests.bench.timing import alone
 
 CUBES = (64, 96, 128, 160, 192, 256, 320)
-QUICK_CUBES = (32, 48)
+QUICK_CUBES = (32, 40)
 LARGE_SHAPE, LARGE_MM = (400, 400, 300), 0.5
 _SOURCE_MM = 2.0
 _QUICK_SOURCE_MM = 5.0
