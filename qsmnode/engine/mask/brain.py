@@ -8,8 +8,9 @@ import numpy as np
 import scipy.ndimage
 
 from qsmnode.engine.coarse import Coarse
-from qsmnode.engine.mask.intensity import combined, evened, foreground, otsu
-from qsmnode.engine.mask.morphology import dilated_mm, eroded_mm, filled, largest_part, rim
+from qsmnode.engine.mask.intensity import combined, evened, foreground
+from qsmnode.engine.mask.morphology import dilated_mm, eroded_mm, filled, largest_part
+from qsmnode.engine.mask.refine import eroded, peeled, smooth_phase
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
 
@@ -30,7 +31,7 @@ class Parameters:
     )
     tissue: float = parameter(0.5, "part of the bright level that counts as tissue", low=0.1, high=0.9)
     peel: float = parameter(0.8, "rim voxels darker than this part of the median are dropped", low=0, high=1)
-    erode: int = parameter(1, "voxels taken off at the rim", unit="voxel", low=0, high=5)
+    erode: int = parameter(1, "mean voxel edges taken off at the rim", unit="voxel", low=0, high=5)
 
 
 @method("mask", "brain", doi="10.1002/mrm.30006", parameters=Parameters)
@@ -49,14 +50,8 @@ def brain(magnitude: Float, voxel_quality: Float, grid: Grid, parameters: Parame
     head = foreground(magnitude, grid.voxel_mm)
     even = evened(combined(magnitude), head, grid.voxel_mm, parameters.evening_mm)
     found = extracted(even, voxel_quality, head, grid, parameters)
-    if not found.any():
-        return found
-    # where the qualities do not fall into two classes the threshold would cut through good voxels
-    limit = min(otsu(voxel_quality[head]), 0.7 * float(np.median(voxel_quality[found])))
-    smooth = filled(largest_part(found & (voxel_quality > limit)))
-    for _ in range(parameters.erode):
-        smooth &= ~rim(smooth)
-    return peeled(largest_part(smooth), even, parameters.peel)
+    smooth = eroded(smooth_phase(found, voxel_quality, head), parameters.erode, grid.voxel_mm)
+    return peeled(largest_part(smooth), even, grid.voxel_mm, share=parameters.peel)
 
 
 def extracted(even: Float, voxel_quality: Float, head: Mask, grid: Grid, parameters: Parameters) -> Mask:
@@ -87,11 +82,3 @@ def grown_back(core: Mask, tissue: Mask, distance_mm: float, edge_mm: tuple[floa
     labels, _ = scipy.ndimage.label(opened | core)
     kept: Mask = labels == int(np.bincount(labels[core]).argmax())
     return kept
-
-
-def peeled(mask: Mask, even: Float, share: float) -> Mask:
-    """The mask without rim voxels that are darker than ``share`` of its median."""
-    if not mask.any():
-        return mask
-    dark = even < share * np.median(even[mask])
-    return largest_part(mask & ~(rim(mask) & dark))

@@ -73,6 +73,26 @@ def evened(image: Float, tissue: Mask, voxel_mm: Sequence[float], width_mm: floa
         voxel_mm: voxel edge lengths in mm.
         width_mm: standard deviation of the smoothing in mm.
     """
+    typical = np.float32(np.median(image[tissue])) if tissue.any() else np.float32(1)
+    bias = local_level(image, tissue, voxel_mm, width_mm, 0.8)
+    even: Float = (image / np.maximum(bias, np.float32(1e-3) * typical + np.finfo(np.float32).tiny)).astype(
+        np.float32
+    )
+    return even
+
+
+def local_level(
+    image: Float, tissue: Mask, voxel_mm: Sequence[float], width_mm: float, quantile: float
+) -> Float:
+    """A quantile of the image in the tissue around each voxel, smoothed; of all tissue where none is near.
+
+    Args:
+        image: (X, Y, Z).
+        tissue: (X, Y, Z), what counts.
+        voxel_mm: voxel edge lengths in mm.
+        width_mm: edge of the blocks and standard deviation of the smoothing in mm.
+        quantile: 0..1.
+    """
     grid = Coarse.of(image.shape, voxel_mm, max(width_mm, *voxel_mm))
     level = np.zeros_like(grid.mean(image))
     share = np.zeros_like(level)
@@ -80,15 +100,11 @@ def evened(image: Float, tissue: Mask, voxel_mm: Sequence[float], width_mm: floa
         block = tuple(slice(i * b, (i + 1) * b) for i, b in zip(index, grid.blocks, strict=True))
         values = image[block][tissue[block]]
         if values.size:
-            level[index] = np.quantile(values, 0.8)
+            level[index] = np.quantile(values, quantile)
             share[index] = values.size
     sigmas = [width_mm / e for e in grid.edge_mm]
     above = scipy.ndimage.gaussian_filter(level * share, sigmas, mode="constant")
     below = scipy.ndimage.gaussian_filter(share, sigmas, mode="constant")
     typical = np.float32(np.median(image[tissue])) if tissue.any() else np.float32(1)
     smooth = np.where(below > 1e-6, above / np.maximum(below, 1e-6), typical)
-    bias = spread(smooth.astype(np.float64), image.shape, grid.blocks)
-    even: Float = (image / np.maximum(bias, np.float32(1e-3) * typical + np.finfo(np.float32).tiny)).astype(
-        np.float32
-    )
-    return even
+    return spread(smooth.astype(np.float64), image.shape, grid.blocks)

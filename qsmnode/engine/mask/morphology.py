@@ -55,7 +55,9 @@ def parts(mask: Mask) -> int:
 
 
 def filled(mask: Mask) -> Mask:
-    """The mask with its holes: background that reaches no border of the array."""
+    """The mask with its holes: background that reaches no border of the array. An empty one has none."""
+    if not mask.any():
+        return mask.copy()
     labels, count = scipy.ndimage.label(~mask)
     if not count:
         return mask.copy()
