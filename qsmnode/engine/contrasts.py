@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from qsmnode.engine.measured import Measured
+from qsmnode.engine.r2star.noise import magnitude_noise
 from qsmnode.engine.recipe import Recipe
 from qsmnode.engine.types import Float, Grid, Mask
 
@@ -39,7 +40,11 @@ def contrasts(
     if "r2star" in recipe.steps:
         step = recipe.steps["r2star"]
         r2star, found = step.method.function(
-            measured.magnitude, measured.echo_times_s, tissue, noise, step.parameters
+            measured.magnitude,
+            measured.echo_times_s,
+            tissue,
+            _noise(measured, tissue, noise),
+            step.parameters,
         )
         made.images["r2star"] = r2star
         made.numbers.update(found)
@@ -57,3 +62,11 @@ def contrasts(
         )
         made.numbers.update(found)
     return made
+
+
+def _noise(measured: Measured, tissue: Mask, of_phase: float) -> float:
+    """The lesser of what phase and magnitude tell: an offset left in the phase looks like noise in it."""
+    if measured.magnitude is None:
+        return of_phase
+    of_magnitude = magnitude_noise(measured.magnitude, measured.echo_times_s, tissue)
+    return of_phase if of_magnitude is None else min(of_phase, of_magnitude)

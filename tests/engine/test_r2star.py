@@ -8,6 +8,7 @@ import pytest
 from qsmnode.engine import EngineInputError, fourier, registry
 from qsmnode.engine.r2star.best import best
 from qsmnode.engine.r2star.decay import HIGHEST, is_equidistant
+from qsmnode.engine.r2star.noise import magnitude_noise
 
 EVEN = (0.004, 0.010, 0.016, 0.022, 0.028)
 UNEVEN = (0.005, 0.008, 0.017, 0.030)
@@ -139,3 +140,23 @@ def test_more_steps_fit_better_from_a_noisy_start():
     assert 1 < numbers["r2star_iterations"] < 20
     assert abs(np.median(found) - 60) <= abs(np.median(start) - 60) + 0.5
     assert (found != start).mean() > 0.5
+
+
+@pytest.mark.parametrize("times", [EVEN, UNEVEN])
+@pytest.mark.parametrize("noise", [0.005, 0.04])
+def test_the_noise_of_the_magnitude_is_known_from_three_echoes(times, noise):
+    rates = np.geomspace(2, 60, 20).reshape(1, 20, 1) * np.ones((20, 20, 20))
+    mask = np.ones(rates.shape, np.bool_)
+    magnitude = noisy(decay(rates, times), noise)
+    assert magnitude_noise(magnitude, times, mask) == pytest.approx(noise, rel=0.05)
+
+
+def test_noise_of_what_is_no_decay():
+    mask = np.ones((3, 3, 3), np.bool_)
+    rng = np.random.default_rng(0)
+    wild = (rng.random((3, 3, 3, 3)) ** 40 * 3e38).astype(np.float32)
+    assert np.isfinite(magnitude_noise(wild, (0.001, 0.0011, 0.5), mask))
+    assert magnitude_noise(0 * wild, EVEN[:3], mask) is None
+    assert magnitude_noise(wild, EVEN[:3], ~mask) is None
+    assert magnitude_noise(wild[:2], EVEN[:2], mask) is None
+    assert magnitude_noise(np.ones((3, 3, 3, 3), np.float32), EVEN[:3], mask) == 0
