@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from qsmnode.engine.types import Float, Mask
 
+Indices = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Coarse:
@@ -33,15 +35,26 @@ class Coarse:
         """Edge lengths of a block in mm."""
         return tuple(v * b for v, b in zip(self.voxel_mm, self.blocks, strict=True))
 
-    def mean(self, values: Float) -> Float:
-        """Mean of each block."""
+    @property
+    def count(self) -> tuple[int, int, int]:
+        """Number of blocks along each axis."""
+        x, y, z = (-(-n // b) for n, b in zip(self.shape, self.blocks, strict=True))
+        return x, y, z
+
+    @property
+    def sizes(self) -> npt.NDArray[np.float64]:
+        """Voxels in each block; the last one along an axis may be smaller."""
         sizes = np.ones((1, 1, 1))
         for axis, (length, block) in enumerate(zip(self.shape, self.blocks, strict=True)):
             starts = np.arange(0, length, block)
             along = [1, 1, 1]
             along[axis] = starts.size
             sizes = sizes * np.diff(np.append(starts, length)).reshape(along)
-        means: Float = (block_sums(values, self.blocks) / sizes).astype(np.float32)
+        return sizes
+
+    def mean(self, values: Float) -> Float:
+        """Mean of each block."""
+        means: Float = (block_sums(values, self.blocks) / self.sizes).astype(np.float32)
         return means
 
     def back(self, coarse: Mask) -> Mask:
@@ -67,13 +80,18 @@ def spread(coarse: npt.NDArray[np.float64], shape: Sequence[int], blocks: Sequen
     for axis, (length, block) in enumerate(zip(shape, blocks, strict=True)):
         if block == 1:
             continue
-        count = fine.shape[axis]
-        centres = np.array([(b * block + min(length, (b + 1) * block) - 1) / 2 for b in range(count)])
-        place = np.interp(np.arange(length), centres, np.arange(count))
-        low = np.minimum(place.astype(np.intp), max(0, count - 2))
-        high = np.minimum(low + 1, count - 1)
+        low, high, shares = between_centres(length, block)
         along = [1, 1, 1]
         along[axis] = length
-        share = (place - low).astype(np.float32).reshape(along)
+        share = shares.reshape(along)
         fine = np.take(fine, low, axis=axis) * (1 - share) + np.take(fine, high, axis=axis) * share
     return fine
+
+
+def between_centres(length: int, block: int) -> tuple[Indices, Indices, Float]:
+    """Which two blocks' centres lie around each voxel of an axis, and the second one's share."""
+    count = -(-length // block)
+    centres = np.array([(b * block + min(length, (b + 1) * block) - 1) / 2 for b in range(count)])
+    place = np.interp(np.arange(length), centres, np.arange(count))
+    low = np.minimum(place.astype(np.int64), max(0, count - 2))
+    return low, np.minimum(low + 1, count - 1), (place - low).astype(np.float32)

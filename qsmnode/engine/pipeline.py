@@ -14,7 +14,7 @@ from qsmnode.engine.dipole import forward_field
 from qsmnode.engine.field.field_map import FieldMap
 from qsmnode.engine.field.trust import trusted
 from qsmnode.engine.measured import Measured
-from qsmnode.engine.offset.bipolar import align_echoes
+from qsmnode.engine.offset.odd_even import align_echoes
 from qsmnode.engine.offset.unwrapped import remove_offset
 from qsmnode.engine.preparation import Working, prepare, refuse_empty
 from qsmnode.engine.progress import Progress, ProgressCallback
@@ -126,14 +126,17 @@ def _unwrapped(work: Working, run: _Steps, phase_is_unwrapped: bool) -> tuple[Fl
         work.quality |= found
         corrected = wrapped(unwrapped)
         return unwrapped, corrected, voxel_quality(edge_weights(corrected, work.magnitude, work.times))
+    # the method bipolar removes the ramp itself, and must not find it gone
+    alternating = False if offset.method.name == "bipolar" else work.bipolar
     aligned, found = align_echoes(
-        work.phase, work.magnitude, work.times, work.grid, work.signal, work.readout_axis, work.bipolar
+        work.phase, work.magnitude, work.times, work.grid, work.signal, work.readout_axis, alternating
     )
     work.quality |= found
     corrected, found = run("offset", aligned, work.magnitude, work.times, work.grid, work.signal)
     work.quality |= found
     run.report.enter("unwrap")
-    unwrapped, voxel_trust = run("unwrap", corrected, work.magnitude, work.times, work.signal)
+    unwrapped, voxel_trust, found = run("unwrap", corrected, work.magnitude, work.times, work.signal)
+    work.quality |= found
     work.quality |= numbers.unwrap_numbers(corrected, unwrapped, work.signal)
     return unwrapped, corrected, voxel_trust
 
@@ -152,6 +155,7 @@ def _found_mask(work: Working, run: _Steps, voxel_trust: Float) -> Mask:
 def _field(work: Working, run: _Steps, unwrapped: Float, mask: Mask) -> FieldMap:
     run.report.enter("field")
     result: FieldMap = run("field", unwrapped, work.magnitude, work.times, mask)
+    work.quality |= result.numbers
     return result
 
 

@@ -25,3 +25,22 @@ def _wrap(start: int, stop: int, values: Float, out: Float) -> None:
     for index in range(start, stop):
         angle = np.float64(values[index])
         out[index] = np.float32(angle - 2 * np.pi * np.ceil(angle / (2 * np.pi) - 0.5))
+
+
+@compiled
+def in_one_turn(angle: float) -> Any:
+    """One ``angle`` in rad brought to (-pi, pi]; for compiled loops."""
+    return angle - 2 * np.pi * np.ceil(angle * (0.5 / np.pi) - 0.5)
+
+
+@compiled
+def sine(angle: float) -> Any:
+    """Sine to 1e-9; faster than the C library's, and the same on every machine; for compiled loops."""
+    x = angle - 2 * np.pi * np.round(angle * (0.5 / np.pi))
+    if x > 0.5 * np.pi:
+        x = np.pi - x
+    elif x < -0.5 * np.pi:
+        x = -np.pi - x
+    s = x * x
+    high = 1 / 362880 + s * (-1 / 39916800 + s * (1 / 6227020800))
+    return x * (1 + s * (-1 / 6 + s * (1 / 120 + s * (-1 / 5040 + s * high))))

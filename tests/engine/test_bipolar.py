@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qsmnode.engine import Grid
-from qsmnode.engine.offset.bipolar import align_echoes
+from qsmnode.engine.offset.odd_even import align_echoes
 
 SHAPE = (48, 40, 32)
 GRID = Grid(SHAPE, (2.0, 2.0, 2.0))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,6 +20,7 @@ class FieldMap:
         residual: (X, Y, Z), signal that the fit left unexplained / signal, 0..2.
         sigma_hz: (X, Y, Z), standard deviation of the field in Hz, 0 outside the mask.
         noise: standard deviation of the signal's real and imaginary parts, in the magnitude's unit.
+        numbers: what the method has to say about its fit; names begin with ``field_``.
     """
 
     total_field_hz: Float
@@ -26,6 +28,7 @@ class FieldMap:
     residual: Float
     sigma_hz: Float
     noise: float
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def noise_at_full_trust_hz(self) -> float:

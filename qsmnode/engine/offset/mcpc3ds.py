@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsmnode.engine.compiled import compiled, in_slabs
-from qsmnode.engine.offset.smooth import smoothed_direction
+from qsmnode.engine.coarse import Coarse
+from qsmnode.engine.offset.phasors import echo_steps, offset_directions
+from qsmnode.engine.offset.smooth import smoothed_angle
+from qsmnode.engine.offset.subtraction import median_left, without_offset
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
 from qsmnode.engine.unwrap.growth import unwrap_alone
-from qsmnode.engine.wrapping import wrapped
+
+# the step between two echoes is unwrapped on blocks of this size, at most half the smoothing
+BLOCK_MM = 3.0
 
 
 @dataclass(frozen=True)
@@ -52,24 +56,16 @@ def mcpc3ds(
     """
     if len(echo_times_s) < 2 or not mask.any():
         return phase, {"offset_corrected": 0.0}
-    joint = np.sqrt(magnitude[0] * magnitude[1])
-    theta = unwrap_alone(wrapped(phase[1] - phase[0]), joint, mask)
-    raw = phase[0] - theta * np.float32(echo_times_s[0] / (echo_times_s[1] - echo_times_s[0]))
-    offset = smoothed_direction(raw, joint * joint * mask, grid.voxel_mm, parameters.sigma_mm)
-    residual = float(np.median(np.abs(wrapped((raw - offset)[mask]))))
-    corrected = np.empty_like(phase)
-    for echo in range(len(echo_times_s)):
-        in_slabs(_subtract, phase.shape[1], phase[echo], offset, corrected[echo])
-    return corrected, {"offset_corrected": 1.0, "offset_residual_rad": residual}
-
-
-@compiled
-def _subtract(start: int, stop: int, phase: Float, offset: Float, corrected: Float) -> None:
-    _, ny, nz = phase.shape
-    turn = np.float32(2 * np.pi)
-    half = np.float32(0.5)
-    for x in range(start, stop):
-        for y in range(ny):
-            for z in range(nz):
-                angle = phase[x, y, z] - offset[x, y, z]
-                corrected[x, y, z] = angle - turn * np.ceil(angle / turn - half)
+    coarse = Coarse.of(grid.shape, grid.voxel_mm, min(BLOCK_MM, parameters.sigma_mm / 2))
+    steps = echo_steps(phase, magnitude, mask, coarse, 0, 1)
+    strength = np.abs(steps)
+    theta = unwrap_alone(
+        np.angle(steps).astype(np.float32),
+        np.sqrt(strength / max(strength.max(), np.finfo(np.float64).tiny)).astype(np.float32),
+        strength > 0,
+    )
+    ratio = float(echo_times_s[0] / (echo_times_s[1] - echo_times_s[0]))
+    raw = offset_directions(phase, magnitude, mask, coarse, theta, ratio)
+    angle = smoothed_angle(raw, coarse.edge_mm, parameters.sigma_mm)
+    residual = median_left(phase, mask, angle, coarse, theta, ratio)
+    return without_offset(phase, angle, coarse), {"offset_corrected": 1.0, "offset_residual_rad": residual}

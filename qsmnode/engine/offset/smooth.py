@@ -5,43 +5,61 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import scipy.ndimage
 
 from qsmnode.engine.coarse import block_sums, spread
+from qsmnode.engine.offset.phasors import Complex
 from qsmnode.engine.types import Float
-from qsmnode.engine.wrapping import wrapped
 
 # smoothing what the smoothing left removes most of its bias at the mask's rim, where one side is missing
 REFINEMENTS = 2
+Doubles = npt.NDArray[np.float64]
 
 
-def smoothed_direction(angle: Float, weight: Float, voxel_mm: Sequence[float], sigma_mm: float) -> Float:
-    """The angle of the Gaussian-smoothed weight x exp(i angle).
+def smoothed_angle(directions: Complex, edge_mm: Sequence[float], sigma_mm: float) -> Doubles:
+    """The angle of Gaussian-smoothed directions.
 
     Args:
-        angle: (X, Y, Z), rad; whole turns do not matter.
-        weight: (X, Y, Z), >= 0; 0 where the angle means nothing.
+        directions: (X, Y, Z) complex, on blocks; the size of each is its weight.
+        edge_mm: edge lengths of a block in mm.
+        sigma_mm: standard deviation of the Gaussian in mm.
+
+    Returns:
+        (X, Y, Z), rad, whole turns are left open; 0 where no weight is near.
+    """
+    sigmas = [sigma_mm / edge for edge in edge_mm]
+    weight = np.abs(directions)
+    scaled = directions / max(float(weight.max(initial=0.0)), np.finfo(np.float64).tiny)
+    weight = np.abs(scaled)
+    angle: Doubles = np.arctan2(_gaussian(scaled.imag, sigmas), _gaussian(scaled.real, sigmas))
+    share = _gaussian(weight, sigmas)
+    near = share > 1e-6
+    for _ in range(REFINEMENTS):
+        left = np.angle(scaled * np.exp(-1j * angle))
+        angle += np.where(near, _gaussian(left * weight, sigmas) / np.where(near, share, 1), 0)
+    return angle
+
+
+def smoothed_value(values: Float, weight: Float, voxel_mm: Sequence[float], sigma_mm: float) -> Float:
+    """Gaussian-smoothed, weighted values.
+
+    Args:
+        values: (X, Y, Z).
+        weight: (X, Y, Z), >= 0; 0 where the value means nothing.
         voxel_mm: voxel edge lengths in mm.
         sigma_mm: standard deviation of the Gaussian in mm.
 
     Returns:
-        (X, Y, Z), rad; 0 where no weight is near.
+        (X, Y, Z); 0 where no weight is near.
     """
-    scales = _scales(angle.shape, voxel_mm, sigma_mm)
-    parts = [_smooth(part * weight, *scales) for part in (np.cos(angle), np.sin(angle))]
-    direction: Float = np.arctan2(parts[1], parts[0])
-    for _ in range(REFINEMENTS):
-        direction += smoothed_value(wrapped(angle - direction), weight, voxel_mm, sigma_mm)
-    return direction
-
-
-def smoothed_value(values: Float, weight: Float, voxel_mm: Sequence[float], sigma_mm: float) -> Float:
-    """Gaussian-smoothed, weighted ``values`` (X, Y, Z); 0 where no weight is near. Arguments as above."""
-    scales = _scales(values.shape, voxel_mm, sigma_mm)
+    blocks, sigmas = _scales(values.shape, voxel_mm, sigma_mm)
     peak = np.maximum(np.max(weight), np.finfo(np.float32).tiny)
-    share = _smooth(weight / peak, *scales)
+    share = _smooth(weight / peak, blocks, sigmas)
     near = share > 1e-6
-    smooth: Float = np.where(near, _smooth(values * (weight / peak), *scales) / np.where(near, share, 1), 0)
+    smooth: Float = np.where(
+        near, _smooth(values * (weight / peak), blocks, sigmas) / np.where(near, share, 1), 0
+    )
     return smooth.astype(np.float32)
 
 
@@ -54,7 +72,9 @@ def _scales(
 
 
 def _smooth(values: Float, blocks: tuple[int, ...], sigmas: tuple[float, ...]) -> Float:
-    coarse = block_sums(values, blocks)
-    return spread(
-        scipy.ndimage.gaussian_filter(coarse, sigmas, mode="constant", truncate=3.5), values.shape, blocks
-    )
+    return spread(_gaussian(block_sums(values, blocks), sigmas), values.shape, blocks)
+
+
+def _gaussian(values: Doubles, sigmas: Sequence[float]) -> Doubles:
+    smooth: Doubles = scipy.ndimage.gaussian_filter(values, sigmas, mode="constant", truncate=3.5)
+    return smooth

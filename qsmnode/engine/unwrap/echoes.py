@@ -9,8 +9,8 @@ import numpy as np
 
 from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.types import Float, Mask
-from qsmnode.engine.unwrap.growth import unwrap_alone
-from qsmnode.engine.wrapping import wrapped
+from qsmnode.engine.unwrap.growth import Grown
+from qsmnode.engine.wrapping import TURN
 
 
 def from_template(phase: Float, first: Float, echo_times_s: Sequence[float], mask: Mask) -> Float:
@@ -30,20 +30,44 @@ def from_template(phase: Float, first: Float, echo_times_s: Sequence[float], mas
 
 
 def from_differences(
-    phase: Float, magnitude: Float, first: Float, echo_times_s: Sequence[float], mask: Mask
+    phase: Float, first: Float, step: Float, echo_times_s: Sequence[float], mask: Mask
 ) -> Float:
     """Each echo follows a line through those before it (phase with an offset at echo time 0).
 
-    The step from the first to the second echo is unwrapped in space, later echoes are extrapolated.
+    Args:
+        phase, first, echo_times_s, mask: as above.
+        step: (X, Y, Z), rad, from the first to the second echo, unwrapped in space.
     """
-    step = wrapped(phase[1] - phase[0])
-    joint = np.sqrt(magnitude[0] * magnitude[1])
-    slope = unwrap_alone(step, joint, mask)
     unwrapped = phase.copy()
     unwrapped[0] = first
-    unwrapped[1] = np.where(mask, first + slope, phase[1])
+    unwrapped[1] = np.where(mask, first + step, phase[1])
     times = np.asarray(echo_times_s, dtype=np.float32)
     in_slabs(_follow_line, mask.shape[0], unwrapped, times, mask)
+    return unwrapped
+
+
+def made_consistent(volumes: Sequence[Grown], echo_times_s: Sequence[float]) -> Float:
+    """Echoes that were unwrapped alone, shifted part by part by whole turns.
+
+    The median of each connected part follows the echo before it times the ratio of their echo times.
+
+    Args:
+        volumes: each echo, unwrapped in the same mask.
+        echo_times_s: E echo times in s.
+
+    Returns:
+        (E, X, Y, Z), rad.
+    """
+    unwrapped = np.stack([volume.phase for volume in volumes])
+    flat = unwrapped.reshape(len(volumes), -1)
+    parts = volumes[0].parts()
+    for echo in range(1, len(volumes)):
+        ratio = np.float32(echo_times_s[echo] / echo_times_s[echo - 1])
+        for voxels in parts:
+            apart = np.median(flat[echo - 1, voxels] * ratio - flat[echo, voxels])
+            turns = np.round(apart / np.float32(TURN))
+            if turns:
+                flat[echo, voxels] += np.float32(turns * TURN)
     return unwrapped
 
 

@@ -26,10 +26,10 @@ def edge_weights(phase: Float, magnitude: Float, echo_times_s: Sequence[float]) 
         echo_times_s: E echo times in s.
 
     Returns:
-        (3, X, Y, Z) uint8; 0 where there is no next voxel.
+        (X, Y, Z, 3) uint8; 0 where there is no next voxel.
     """
     shape = phase.shape[1:]
-    weights: Weights = np.zeros((3, *shape), dtype=np.uint8)
+    weights: Weights = np.zeros((*shape, 3), dtype=np.uint8)
     second = phase[1] if len(echo_times_s) > 1 else phase[0]
     ratio = np.float32(echo_times_s[0] / echo_times_s[1]) if len(echo_times_s) > 1 else np.float32(0)
     in_slabs(_fill_weights, shape[0], phase[0], second, magnitude[0], ratio, weights)
@@ -38,7 +38,7 @@ def edge_weights(phase: Float, magnitude: Float, echo_times_s: Sequence[float]) 
 
 def voxel_quality(weights: Weights) -> Float:
     """Mean weight of each voxel's edges, (X, Y, Z), 0..1."""
-    quality: Float = np.zeros(weights[0].shape, dtype=np.float32)
+    quality: Float = np.zeros(weights.shape[:3], dtype=np.float32)
     in_slabs(_mean_weight, quality.shape[0], weights, quality)
     return quality
 
@@ -111,7 +111,7 @@ def _fill_weights(
                         weight *= _linearity(here, there, first[i + dx, j + dy, k + dz])
                     else:
                         weight *= border
-                    weights[axis, x, y, z] = max(1, min(255, int(weight * np.float32(255) + np.float32(0.5))))
+                    weights[x, y, z, axis] = max(1, min(255, int(weight * np.float32(255) + np.float32(0.5))))
 
 
 @compiled
@@ -123,22 +123,22 @@ def _mean_weight(start: int, stop: int, weights: Weights, quality: Float) -> Non
                 total = 0
                 edges = 0
                 if x > 0:
-                    total += weights[0, x - 1, y, z]
+                    total += weights[x - 1, y, z, 0]
                     edges += 1
                 if y > 0:
-                    total += weights[1, x, y - 1, z]
+                    total += weights[x, y - 1, z, 1]
                     edges += 1
                 if z > 0:
-                    total += weights[2, x, y, z - 1]
+                    total += weights[x, y, z - 1, 2]
                     edges += 1
                 if x + 1 < nx:
-                    total += weights[0, x, y, z]
+                    total += weights[x, y, z, 0]
                     edges += 1
                 if y + 1 < ny:
-                    total += weights[1, x, y, z]
+                    total += weights[x, y, z, 1]
                     edges += 1
                 if z + 1 < nz:
-                    total += weights[2, x, y, z]
+                    total += weights[x, y, z, 2]
                     edges += 1
                 if edges:
                     quality[x, y, z] = np.float32(total) / np.float32(255 * edges)

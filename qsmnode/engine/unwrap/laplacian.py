@@ -31,7 +31,7 @@ def laplacian(
     echo_times_s: Sequence[float],
     mask: Mask | None,
     parameters: Parameters,
-) -> tuple[Float, Float]:
+) -> tuple[Float, Float, dict[str, float]]:
     """Solve Poisson's equation for the phase; always continuous, also across open fringe lines.
 
     Args:
@@ -42,14 +42,14 @@ def laplacian(
         parameters: whether the result is the measured phase plus whole turns.
 
     Returns:
-        The unwrapped phase (E, X, Y, Z) in rad and the voxel quality (X, Y, Z), 0..1.
+        The unwrapped phase (E, X, Y, Z) in rad, the voxel quality (X, Y, Z), 0..1, and no numbers.
     """
     inside = np.ones(phase.shape[1:], dtype=np.bool_) if mask is None else mask
     unwrapped = phase.copy()
     if inside.any():
         for echo, values in enumerate(phase):
             unwrapped[echo] = solved(values, inside, parameters.congruent)
-    return unwrapped, voxel_quality(edge_weights(phase, magnitude, tuple(echo_times_s)))
+    return unwrapped, voxel_quality(edge_weights(phase, magnitude, tuple(echo_times_s))), {}
 
 
 def solved(phase: Float, mask: Mask, congruent: bool) -> Float:
