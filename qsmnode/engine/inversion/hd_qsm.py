@@ -56,6 +56,9 @@ class Parameters:
         low=3.0,
         high=1e6,
     )
+    outside: float = parameter(
+        0.3, "total variation outside the mask relative to inside", unit="1", low=0.0, high=10.0
+    )
     tolerance: float = parameter(0.005, "relative change that ends a stage", unit="1", low=1e-5, high=0.1)
     first_iterations: int = parameter(20, "most iterations of the first stage", unit="1", low=1, high=1000)
     iterations: int = parameter(80, "most iterations of the second stage", unit="1", low=1, high=1000)
@@ -143,6 +146,7 @@ class _Stages:
         self.shape: Shape = (field.shape[0], field.shape[1], field.shape[2])
         self.kernel = dipole_kernel(self.shape, grid.voxel_mm, grid.b0_direction)
         self.predicted = np.zeros_like(field)
+        self.relative = np.where(inside, np.float32(1), np.float32(parameters.outside))
 
     def absolute(self, trust: Float) -> tuple[Float, int]:
         """Map of the first stage, and its iterations."""
@@ -186,7 +190,9 @@ class _Stages:
         self, chi: Float, weight: float, split: Split, before: int, most: int
     ) -> tuple[Float, int, float]:
         """Iterate until the map changes by less than the tolerance; map, iterations, last change."""
-        variation = Variation(self.shape, self.voxel_mm, weight, self.parameters.coupling * weight)
+        variation = Variation(
+            np.float32(weight) * self.relative, self.voxel_mm, self.parameters.coupling * weight
+        )
         variation.update(chi)
         inverse = self.kernel**2 + np.float32(variation.penalty) * variation.differences.squared()
         inverse[0, 0, 0] = np.inf  # no field tells the constant

@@ -11,7 +11,7 @@ from qsmnode.engine.dipole import dipole_kernel
 from qsmnode.engine.fourier import Shape
 from qsmnode.engine.inversion.fit import fit_numbers
 from qsmnode.engine.inversion.krylov import Solution, lsqr, norm
-from qsmnode.engine.inversion.sources import filtered, sources_inside
+from qsmnode.engine.inversion.sources import filtered, sources_of
 from qsmnode.engine.inversion.variation import Differences
 from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.progress import ProgressCallback
@@ -21,6 +21,7 @@ from qsmnode.engine.window import Window
 
 # of the fast estimate: power of |D|, percentiles of it between which the smooth one takes over, sphere in mm
 POWER, LOWEST, HIGHEST, SPHERE_MM = 0.001, 1.0, 30.0, 3.0
+_TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,18 @@ class Parameters:
     boundary: float = parameter(
         70.0, "percentile of that gradient from which tissue may be uneven", unit="%", low=0.0, high=100.0
     )
+    outside: float = parameter(
+        0.3,
+        "how readily sources outside the mask are taken, relative to inside",
+        unit="1",
+        low=0.0,
+        high=10.0,
+    )
+    flat_outside: float = parameter(
+        0.2, "flatness that is demanded outside the mask, relative", unit="1", low=0.0, high=1.0
+    )
     first_tolerance: float = parameter(
-        3e-3, "gradient, relative to its first value, that ends the map's fit", unit="1", low=1e-6, high=0.5
+        0.005, "gradient, relative to its first value, that ends the map's fit", unit="1", low=1e-6, high=0.5
     )
     first_iterations: int = parameter(40, "most iterations of the map's fit", unit="1", low=1, high=1000)
     tolerance: float = parameter(
@@ -68,11 +79,11 @@ def ilsqr(
 
     A fast estimate, the field's spectrum times the sign of D, shows where tissues border on each other. The
     streaks are the part of the map at |D| < cone that best explains its gradients everywhere else: there the
-    map should be flat, and outside the mask, where the first map is 0, no part of it should stay.
+    map should be flat; outside the mask, where there is nothing but background that was left, nearly so.
 
     Args:
         local_field_ppm: (X, Y, Z), ppm.
-        mask: (X, Y, Z), where it is known, and where its sources are.
+        mask: (X, Y, Z), where it is known.
         grid: geometry, with the direction of B0.
         weight: (X, Y, Z), 0..1, W; 1 everywhere if None.
         parameters: where streaks are, what is flat, and when to stop.
@@ -85,7 +96,7 @@ def ilsqr(
         inside the mask relative to that of the first map.
 
     Source: 10.1016/j.neuroimage.2014.12.043; first map: 10.1016/j.neuroimage.2010.11.088. W is the noise's
-    instead of one from the field's Laplacian, and the mask is the support of the first map.
+    instead of one from the field's Laplacian.
     """
     window = Window.around(mask, grid.voxel_mm, parameters.padding_mm)
     inside = window.cut(mask)
@@ -94,25 +105,27 @@ def ilsqr(
         trust *= window.cut(weight).astype(np.float32)
     field = window.cut(np.where(mask, local_field_ppm, np.float32(0)).astype(np.float32))
     kernel = dipole_kernel(window.shape, grid.voxel_mm, grid.b0_direction)
-    first = sources_inside(
+    first = sources_of(
         field,
         trust,
         inside,
         kernel,
+        outside=parameters.outside,
         iterations=parameters.first_iterations,
         tolerance=parameters.first_tolerance,
         noise_ppm=measured.noise_ppm,
     )
     if progress is not None:
         progress(0.7, "inversion")
-    flatness = _flatness(_fast_estimate(field, inside, kernel, grid), inside, grid, parameters)
+    # where the field is not to be trusted, the first map's takes its place
+    likely = np.where(trust > 0, field, inside * filtered(first.values, kernel))
+    flatness = _flatness(_fast_estimate(likely, inside, kernel, grid), inside, grid, parameters)
     found, streaks = _streaks(first.values, flatness, kernel, grid, parameters)
     streaks[~inside] = 0
-    chi = first.values - streaks
-    chi[~inside] = 0
+    chi = np.where(inside, first.values - streaks, np.float32(0))
     if progress is not None:
         progress(1.0, "inversion")
-    size = norm(first.values)
+    size = norm(inside * first.values)
     numbers = {
         "inversion_iterations": float(first.iterations + found.iterations),
         "inversion_first_iterations": float(first.iterations),
@@ -127,7 +140,7 @@ def _fast_estimate(field: Float, inside: Mask, kernel: Float, grid: Grid) -> Flo
     """A map of wrong scale whose boundaries are right: sign of D, smooth next to D = 0."""
     power = np.abs(kernel) ** np.float32(POWER)
     low, high = np.percentile(power, [LOWEST, HIGHEST])
-    share = np.clip((power - np.float32(low)) / np.float32(max(high - low, 1e-12)), 0, 1).astype(np.float32)
+    share = np.clip((power - low) / max(float(high - low), _TINY), 0, 1).astype(np.float32)
     shape: Shape = (field.shape[0], field.shape[1], field.shape[2])
     gain = share + (1 - share) * sphere_spectrum(shape, grid.voxel_mm, SPHERE_MM)
     rough = inside * filtered(field, gain * np.sign(kernel))
@@ -144,9 +157,10 @@ def _flatness(estimate: Float, inside: Mask, grid: Grid, parameters: Parameters)
     if not within.any():
         return np.zeros_like(slope)
     limits = sorted((parameters.flat, parameters.boundary))
-    low, high = (np.float32(value) for value in np.percentile(slope[within], limits))
-    flat = np.clip((high - slope) / np.float32(max(high - low, 1e-12)), 0, 1)
-    return np.where(within, flat, ~inside & ~next_inside).astype(np.float32)
+    low, high = (float(value) for value in np.percentile(slope[within], limits))
+    flat = np.clip((high - slope) / max(high - low, _TINY), 0, 1)
+    beyond = parameters.flat_outside * (~inside & ~next_inside)
+    return np.where(within, flat, beyond).astype(np.float32)
 
 
 def _streaks(

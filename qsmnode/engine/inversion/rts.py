@@ -10,7 +10,7 @@ from qsmnode.engine.dipole import dipole_kernel
 from qsmnode.engine.fourier import Shape, irfftn, rfftn
 from qsmnode.engine.inversion.fit import fit_numbers
 from qsmnode.engine.inversion.krylov import Solution
-from qsmnode.engine.inversion.sources import sources_inside
+from qsmnode.engine.inversion.sources import sources_of
 from qsmnode.engine.inversion.variation import Variation, relative_change
 from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.progress import ProgressCallback
@@ -41,8 +41,15 @@ class Parameters:
         5.0, "factor by which the penalty grows where the split lags", unit="1", low=1.0, high=10.0
     )
     rho_most: float = parameter(250.0, "penalty that it does not outgrow", unit="mm/ppm", low=0.1, high=1e5)
+    outside: float = parameter(
+        0.3,
+        "how readily sources outside the mask are taken, relative to inside",
+        unit="1",
+        low=0.0,
+        high=10.0,
+    )
     first_tolerance: float = parameter(
-        3e-3, "gradient, relative to its first value, that ends the first step", unit="1", low=1e-6, high=0.5
+        0.005, "gradient, relative to its first value, that ends the first step", unit="1", low=1e-6, high=0.5
     )
     first_iterations: int = parameter(40, "most iterations of the first step", unit="1", low=1, high=1000)
     tolerance: float = parameter(
@@ -65,13 +72,13 @@ def rts(
 ) -> tuple[Float, dict[str, float]]:
     """Rapid two-step inversion (RTS): LSQR on |W (D chi - f)|, then least total variation next to D = 0.
 
-    The first step looks for sources inside the mask. Ended early, LSQR has found the frequencies with
-    |D| > delta, and little of the others. The second step keeps those (mu / 2 times the squared distance) and
-    chooses the others such that |grad chi|_1 is least, by the alternating direction method of multipliers.
+    Ended early, LSQR has found the frequencies with |D| > delta, and little of the others. The second step
+    keeps those (mu / 2 times the squared distance) and chooses the others such that |grad chi|_1 is least, by
+    the alternating direction method of multipliers.
 
     Args:
         local_field_ppm: (X, Y, Z), ppm.
-        mask: (X, Y, Z), where it is known, and where its sources are.
+        mask: (X, Y, Z), where it is known.
         grid: geometry, with the direction of B0.
         weight: (X, Y, Z), 0..1, W; 1 everywhere if None.
         parameters: what is well-conditioned, regularisation, and when to stop.
@@ -81,9 +88,8 @@ def rts(
     Returns:
         Susceptibility in ppm (X, Y, Z), 0 outside the mask, and numbers of quality.
 
-    Source: 10.1016/j.neuroimage.2017.11.018, with isotropic total variation; here with weights, with the mask
-    as the support of the first step, and with LSQR in place of LSMR: its residual is there to be held against
-    the noise.
+    Source: 10.1016/j.neuroimage.2017.11.018, with isotropic total variation; here with weights, and with LSQR
+    in place of LSMR: its residual is there to be held against the noise.
     """
     window = Window.around(mask, grid.voxel_mm, parameters.padding_mm)
     inside = window.cut(mask)
@@ -92,11 +98,12 @@ def rts(
         trust *= window.cut(weight).astype(np.float32)
     field = window.cut(np.where(mask, local_field_ppm, np.float32(0)).astype(np.float32))
     kernel = dipole_kernel(window.shape, grid.voxel_mm, grid.b0_direction)
-    first = sources_inside(
+    first = sources_of(
         field,
         trust,
         inside,
         kernel,
+        outside=parameters.outside,
         iterations=parameters.first_iterations,
         tolerance=parameters.first_tolerance,
         noise_ppm=measured.noise_ppm,
@@ -123,7 +130,7 @@ def _least_variation(
 ) -> tuple[Float, dict[str, float]]:
     """The map whose well-conditioned frequencies are the first step's, and whose gradients are sparse."""
     shape: Shape = (inside.shape[0], inside.shape[1], inside.shape[2])
-    variation = Variation(shape, grid.voxel_mm, 1.0, parameters.rho)
+    variation = Variation(np.ones(shape, np.float32), grid.voxel_mm, parameters.rho)
     squared = variation.differences.squared()
     fidelity = np.where(np.abs(kernel) > parameters.delta, np.float32(parameters.mu), np.float32(0))
     fixed = rfftn(first.values) * fidelity

@@ -14,16 +14,16 @@ from qsmnode.engine.types import Float, Mask
 
 
 class Variation:
-    """The sum over voxels of |grad chi|, times ``weight``, as a split z = grad chi.
+    """The sum over voxels of ``weight`` |grad chi| as a split z = grad chi.
 
     Args:
-        shape: (X, Y, Z) of the padded map.
+        weight: (X, Y, Z) padded, weight of each voxel's total variation.
         voxel_mm: voxel edges; gradients are per mm.
-        weight: weight of the total variation.
         penalty: weight of |grad chi - z|^2 / 2.
     """
 
-    def __init__(self, shape: Shape, voxel_mm: Sequence[float], weight: float, penalty: float) -> None:
+    def __init__(self, weight: Float, voxel_mm: Sequence[float], penalty: float) -> None:
+        shape: Shape = (weight.shape[0], weight.shape[1], weight.shape[2])
         self.differences = Differences(shape, voxel_mm)
         self.weight, self.penalty = weight, penalty
         self._slope, self._multiplier, self._target = (np.zeros((3, *shape), np.float32) for _ in range(3))
@@ -36,7 +36,7 @@ class Variation:
     def update(self, chi: Float) -> float:
         """Shrink the gradient of ``chi``; returns |grad chi - z| relative to the larger of both."""
         self.differences.gradient(chi, self._slope)
-        limit = np.full(chi.shape, self.weight / self.penalty, np.float32)
+        limit = self.weight * np.float32(1 / self.penalty)
         in_slabs(
             loops.split_gradient,
             chi.shape[0],
