@@ -32,7 +32,7 @@ PARTS: Mapping[str, Callable[[Setting], list[Table]]] = {
     "edges": edges.run,
 }
 TUNE = "tune-plain"
-_ALPHAS, _COUPLINGS = [3e-5, 1e-4, 3e-4, 1e-3], [30.0, 100.0, 300.0]
+_ALPHAS, _COUPLINGS = [1e-5, 2e-5, 3e-5, 6e-5, 1.2e-4], [30.0, 100.0, 300.0]
 _FIRST_TUNING_CASE = 100
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qsmnode.engine import Maps, Recipe
+from qsmnode.engine import EngineInputError, Maps, Recipe
 from qsmnode.engine.types import Float, Mask
 from qsmnode.phantom.head import SimulatedHead
 from tests.bench import metrics, plain, plots
@@ -33,7 +33,7 @@ def run(setting: Setting) -> list[Table]:
         setting.figure("chain_nrmse"),
         "Whole chain",
         {
-            name: [float(r["nrmse"]) for r in parts[0] if r["method"] == name]
+            name: [float(r["nrmse"]) for r in parts[0] if r["method"] == name and "nrmse" in r]
             for name in dict.fromkeys(str(r["method"]) for r in parts[0])
         },
         "NRMSE, %",
@@ -97,18 +97,14 @@ def _head(setting: Setting, seed: int) -> tuple[list[Row], list[Row], list[Row],
     path = setting.path(seed)
     head = load(path)
     truth = setting.truth(head)
-    recipes = {DEFAULT: setting.recipe} | {
-        f"preset {name}": Recipe.preset(name)
-        for name in Recipe.presets()
-        if Recipe.preset(name).hash != setting.recipe.hash
-    }
-    runs = {name: reconstructed(path, recipe, setting) for name, recipe in recipes.items()}
+    runs, refused = _runs(setting, path)
     simple = setting.apart(_plain_chain, path, setting.recipe.as_mapping())
     rows = [_engine_row(name, found, truth) for name, found in runs.items()]
     rows += _plain_rows(simple, truth)
+    rows += [{"method": name, "refused": why} for name, why in refused.items()]
     reference = next(float(row["nrmse"]) for row in rows if row["method"] == PLAIN)
     for row in rows:
-        row["ratio"] = float(row["nrmse"]) / reference
+        row["ratio"] = float(row.get("nrmse", np.nan)) / reference
     maps = {name: found.maps.susceptibility for name, found in runs.items()}
     maps |= {PLAIN: simple.weighted.result, PLAIN_MASK: simple.mask_only.result}
     _draw(setting, f"head_{seed}", truth, maps)
@@ -120,6 +116,19 @@ def _head(setting: Setting, seed: int) -> tuple[list[Row], list[Row], list[Row],
     steps = [row for name, found in runs.items() for row in _step_rows(name, found)]
     named: tuple[list[Row], ...] = (rows, fields, steps, _nuclei_rows(maps[DEFAULT], truth))
     return tuple([{"head": f"head {seed}", **row} for row in part] for part in named)  # type: ignore[return-value]
+
+
+def _runs(setting: Setting, path: Path) -> tuple[dict[str, Reconstruction], dict[str, str]]:
+    """The recipe and the other presets; and why those presets that refused the head did."""
+    runs, refused = {DEFAULT: reconstructed(path, setting.recipe, setting)}, {}
+    others = [Recipe.preset(name) for name in Recipe.presets()]
+    others = [recipe for recipe in others if recipe.hash != setting.recipe.hash]
+    for recipe in others[:1] if setting.quick else others:
+        try:
+            runs[f"preset {recipe.name}"] = reconstructed(path, recipe, setting)
+        except EngineInputError as error:
+            refused[f"preset {recipe.name}"] = str(error)
+    return runs, refused
 
 
 def _engine_row(name: str, found: Reconstruction, truth: Truth) -> Row:
@@ -138,7 +147,10 @@ def _engine_row(name: str, found: Reconstruction, truth: Truth) -> Row:
 def _plain_rows(found: _PlainChain, truth: Truth) -> list[Row]:
     rows: list[Row] = []
     for name, run_ in ((PLAIN, found.weighted), (PLAIN_MASK, found.mask_only)):
-        rows.append({"method": name, **metrics.scores(run_.result, truth, found.first.mask), "ratio": np.nan})
+        row: Row = {"method": name, **metrics.scores(run_.result, truth, found.first.mask), "ratio": np.nan}
+        if name == PLAIN:  # of the other, only the inversion was timed
+            row |= {"seconds": run_.seconds, "pairs": run_.pairs}
+        rows.append(row)
     return rows
 
 

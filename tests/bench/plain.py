@@ -26,8 +26,8 @@ TV_ITERATIONS = 50
 PDF_ITERATIONS = 30
 # weight of the total variation (ppm) and penalty of its split / that weight: the least mean NRMSE of the
 # weighted 50 iterations over tuning heads, see README.md
-TV_ALPHA = 1e-4
-TV_COUPLING = 100.0
+TV_ALPHA = 3e-5
+TV_COUPLING = 300.0
 
 
 class _Padded:

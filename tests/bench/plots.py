@@ -39,7 +39,7 @@ def maps(path: Path, pair: Pair, mask: Mask, centre: Sequence[int] | None = None
     truth, found = (
         np.where(mask, v - np.float32(m), 0) for v, m in zip((pair.truth, pair.found), level, strict=True)
     )
-    figure, axes = plt.subplots(3, 3, figsize=(10, 10), layout="constrained")
+    figure, axes = plt.subplots(3, 3, figsize=(10, 10))
     rows = (("truth", truth), ("found", found), ("found - truth", found - truth))
     for line, (name, values) in zip(axes, rows, strict=True):
         for axis, (panel, plane) in enumerate(zip(line, _PLANES, strict=True)):
@@ -50,7 +50,7 @@ def maps(path: Path, pair: Pair, mask: Mask, centre: Sequence[int] | None = None
             panel.set_title(f"{name}, {plane}" if axis == 0 else plane, fontsize=9)
             panel.set_axis_off()
         figure.colorbar(image, ax=line, label=pair.unit, shrink=0.8)
-    figure.suptitle(f"{pair.title}: mean of the mask subtracted from both")
+    figure.suptitle(f"{pair.title}: mean of the mask subtracted from both", y=0.95)
     figure.savefig(path, dpi=_DPI)
     plt.close(figure)
 
@@ -91,9 +91,8 @@ def points(
     """One small panel for each named list of values over ``x``."""
     columns = min(4, max(1, len(panels)))
     lines = -(-len(panels) // columns)
-    figure, axes = plt.subplots(
-        lines, columns, figsize=(3.2 * columns, 2.6 * lines), layout="constrained", squeeze=False
-    )
+    figure, axes = plt.subplots(lines, columns, figsize=(3.2 * columns, 2.6 * lines), squeeze=False)
+    figure.subplots_adjust(hspace=0.4, wspace=0.3)
     for panel in axes.flat:
         panel.set_axis_off()
     for panel, (name, values) in zip(axes.flat, panels.items(), strict=False):
@@ -101,8 +100,7 @@ def points(
         panel.plot(x, values, ".")
         panel.set_title(name, fontsize=8)
         panel.tick_params(labelsize=7)
-    figure.supxlabel(xlabel)
-    figure.suptitle(title)
+    figure.suptitle(f"{title}; horizontal: {xlabel}")
     figure.savefig(path, dpi=_DPI)
     plt.close(figure)
 

@@ -17,7 +17,7 @@ from scipy import ndimage
 from qsmnode.engine import EchoStack, Grid, Recipe, reconstruct
 from qsmnode.phantom.head import HeadShape, Protocol, SimulatedHead
 from tests.bench import plots
-from tests.bench.heads import load
+from tests.bench.heads import load, whole_head
 from tests.bench.reconstruction import measured
 from tests.bench.setting import Setting
 from tests.bench.tables import Row, Table
@@ -27,14 +27,14 @@ CUBES = (64, 96, 128, 160, 192, 256, 320)
 QUICK_CUBES = (32, 40)
 LARGE_SHAPE, LARGE_MM = (400, 400, 300), 0.5
 _SOURCE_MM = 2.0
-_QUICK_SOURCE_MM = 5.0
 _SNR = 60.0
 _GB = 1e9
 
 
 def run(setting: Setting) -> list[Table]:
     """Tables of the cubes and, where asked for, of the large head."""
-    source = setting.heads.path(HeadShape(setting.seeds[0]), _source_protocol(setting))
+    size = setting.voxel_mm if setting.quick else _SOURCE_MM
+    source = setting.heads.path(HeadShape(setting.seeds[0]), whole_head(size, snr=0.0))
     rows = [_row(setting, source, (n, n, n), first=i == 0) for i, n in enumerate(_cubes(setting))]
     scale = _add_fit(rows)
     voxels = [float(row["voxels"]) for row in rows]
@@ -64,11 +64,6 @@ def run(setting: Setting) -> list[Table]:
 
 def _cubes(setting: Setting) -> tuple[int, ...]:
     return QUICK_CUBES if setting.quick else CUBES
-
-
-def _source_protocol(setting: Setting) -> Protocol:
-    size = _QUICK_SOURCE_MM if setting.quick else _SOURCE_MM
-    return Setting(setting.seeds, setting.heads, setting.out, setting.recipe, size).protocol(snr=0.0)
 
 
 def _row(setting: Setting, source: Path, shape: tuple[int, int, int], *, first: bool) -> Row:
