@@ -49,6 +49,17 @@ def test_one_very_bad_voxel_does_not_acquit_the_others(axial: Scene) -> None:
     assert axial.error(lenient) > 3 * axial.error(chi)
 
 
+def test_a_perfect_fit_accuses_nobody() -> None:
+    clean = scene(*PLACES["axial"], noise_ppm=0.0)
+    flat = Scene(clean.grid, clean.mask, 0 * clean.chi, 0 * clean.field)
+    flat.field[tuple(axis[0] for axis in flat.mask.nonzero())] = 1e-5
+    _, numbers = invert("hd_qsm", flat)
+    assert 0 < numbers["inversion_discrepancy"] < 1e-3
+    chi, numbers = invert("hd_qsm", clean)
+    assert numbers["inversion_discrepancy"] < 0.05
+    assert clean.error(chi) < 0.05
+
+
 def test_the_second_stage_goes_on_where_the_first_ended(axial: Scene) -> None:
     chi, numbers = invert("hd_qsm", axial)
     rough, cut = invert("hd_qsm", axial, iterations=1)

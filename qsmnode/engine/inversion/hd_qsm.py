@@ -22,7 +22,8 @@ from qsmnode.engine.window import Window
 # from the multiplier (changed) and the predicted field to what the field is drawn to (changed)
 Split = Callable[[Float, Float], None]
 
-_TINY = 1e-12
+# ppm: no voxel loses all weight for less, however well the others fit
+_HARMLESS = 1e-3
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _discrepancy(misfit: Float, trust: Float, medians: float) -> Float:
     if not known.size:
         return np.zeros_like(size)
     most = min(float(known.max()), medians * float(np.median(known)))
-    return np.minimum(size / np.float32(max(most, _TINY)), np.float32(1))
+    return np.minimum(size / np.float32(max(most, _HARMLESS)), np.float32(1))
 
 
 class _Stages:
