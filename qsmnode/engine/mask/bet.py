@@ -33,7 +33,13 @@ class Parameters:
         0.1, "mean way in 20 steps below which the surface rests", unit="mm", low=1e-4, high=1
     )
     evening_mm: float = parameter(12.0, "width of the magnitude's correction", unit="mm", low=4, high=40)
-    peel: float = parameter(0.8, "rim voxels darker than this part of the median are dropped", low=0, high=1)
+    peel: float = parameter(
+        0.8, "rim voxels darker than this part of the tissue around are dropped", low=0, high=1
+    )
+    peel_rounds: int = parameter(2, "most layers of dark voxels dropped", unit="1", low=0, high=10)
+    pits_mm: float = parameter(
+        5.0, "dropped pits up to twice as wide come back: lesions at the rim", unit="mm", low=0, high=20
+    )
     erode: int = parameter(1, "mean voxel edges taken off at the rim", unit="voxel", low=0, high=5)
 
 
@@ -61,7 +67,14 @@ def bet(magnitude: Float, voxel_quality: Float, grid: Grid, parameters: Paramete
     even = evened(combined(magnitude), head, grid.voxel_mm, parameters.evening_mm)
     found = filled(extracted(even, head, grid, parameters) & head)
     smooth = eroded(smooth_phase(found, voxel_quality, head), parameters.erode, grid.voxel_mm)
-    return peeled(largest_part(smooth), even, grid.voxel_mm, share=parameters.peel)
+    return peeled(
+        largest_part(smooth),
+        even,
+        grid.voxel_mm,
+        share=parameters.peel,
+        rounds=parameters.peel_rounds,
+        pits_mm=parameters.pits_mm,
+    )
 
 
 def extracted(even: Float, head: Mask, grid: Grid, parameters: Parameters) -> Mask:

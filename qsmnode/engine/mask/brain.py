@@ -27,10 +27,16 @@ class Parameters:
     )
     evening_mm: float = parameter(12.0, "width of the magnitude's correction", unit="mm", low=4, high=40)
     smooth: float = parameter(
-        0.75, "part of the deep tissue's phase quality that counts as brain", low=0, high=1
+        0.6, "part of the deep tissue's phase quality that counts as brain", low=0, high=1
     )
     tissue: float = parameter(0.5, "part of the bright level that counts as tissue", low=0.1, high=0.9)
-    peel: float = parameter(0.8, "rim voxels darker than this part of the median are dropped", low=0, high=1)
+    peel: float = parameter(
+        0.8, "rim voxels darker than this part of the tissue around are dropped", low=0, high=1
+    )
+    peel_rounds: int = parameter(2, "most layers of dark voxels dropped", unit="1", low=0, high=10)
+    pits_mm: float = parameter(
+        5.0, "dropped pits up to twice as wide come back: lesions at the rim", unit="mm", low=0, high=20
+    )
     erode: int = parameter(1, "mean voxel edges taken off at the rim", unit="voxel", low=0, high=5)
 
 
@@ -51,7 +57,14 @@ def brain(magnitude: Float, voxel_quality: Float, grid: Grid, parameters: Parame
     even = evened(combined(magnitude), head, grid.voxel_mm, parameters.evening_mm)
     found = extracted(even, voxel_quality, head, grid, parameters)
     smooth = eroded(smooth_phase(found, voxel_quality, head), parameters.erode, grid.voxel_mm)
-    return peeled(largest_part(smooth), even, grid.voxel_mm, share=parameters.peel)
+    return peeled(
+        largest_part(smooth),
+        even,
+        grid.voxel_mm,
+        share=parameters.peel,
+        rounds=parameters.peel_rounds,
+        pits_mm=parameters.pits_mm,
+    )
 
 
 def extracted(even: Float, voxel_quality: Float, head: Mask, grid: Grid, parameters: Parameters) -> Mask:
