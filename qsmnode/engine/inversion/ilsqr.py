@@ -50,7 +50,7 @@ class Parameters:
         0.2, "flatness that is demanded outside the mask, relative", unit="1", low=0.0, high=1.0
     )
     first_tolerance: float = parameter(
-        0.005, "gradient, relative to its first value, that ends the map's fit", unit="1", low=1e-6, high=0.5
+        0.01, "gradient, relative to its first value, that ends the map's fit", unit="1", low=1e-6, high=0.5
     )
     first_iterations: int = parameter(40, "most iterations of the map's fit", unit="1", low=1, high=1000)
     tolerance: float = parameter(

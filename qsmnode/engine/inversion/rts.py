@@ -49,7 +49,7 @@ class Parameters:
         high=10.0,
     )
     first_tolerance: float = parameter(
-        0.005, "gradient, relative to its first value, that ends the first step", unit="1", low=1e-6, high=0.5
+        0.01, "gradient, relative to its first value, that ends the first step", unit="1", low=1e-6, high=0.5
     )
     first_iterations: int = parameter(40, "most iterations of the first step", unit="1", low=1, high=1000)
     tolerance: float = parameter(
