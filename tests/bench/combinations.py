@@ -42,7 +42,8 @@ def run(setting: Setting) -> list[Table]:
     rows: list[Row] = []
     everything = recipes(setting.recipe)
     if setting.quick:
-        everything = dict(list(everything.items())[:2])
+        cheap = next(name for name in everything if name.endswith("> tkd"))
+        everything = {name: everything[name] for name in (DEFAULT, cheap)}
     for seed in setting.seeds:
         path = setting.path(seed)
         truth = setting.truth(load(path))

@@ -39,18 +39,20 @@ def maps(path: Path, pair: Pair, mask: Mask, centre: Sequence[int] | None = None
     truth, found = (
         np.where(mask, v - np.float32(m), 0) for v, m in zip((pair.truth, pair.found), level, strict=True)
     )
-    figure, axes = plt.subplots(3, 3, figsize=(10, 10))
+    figure, axes = plt.subplots(3, 3, figsize=(10, 9.5))
+    figure.subplots_adjust(left=0.02, right=0.98, bottom=0.02, top=0.91, wspace=0.03, hspace=0.1)
     rows = (("truth", truth), ("found", found), ("found - truth", found - truth))
     for line, (name, values) in zip(axes, rows, strict=True):
         for axis, (panel, plane) in enumerate(zip(line, _PLANES, strict=True)):
             shown = np.take(values, middle[axis], axis=axis).T
+            rows_from = "upper" if plane == "axial" else "lower"  # rows run to the back, slices upwards
             image = panel.imshow(
-                shown, cmap="gray", vmin=-pair.limit, vmax=pair.limit, origin="lower", aspect="equal"
+                shown, cmap="gray", vmin=-pair.limit, vmax=pair.limit, origin=rows_from, aspect="equal"
             )
             panel.set_title(f"{name}, {plane}" if axis == 0 else plane, fontsize=9)
             panel.set_axis_off()
         figure.colorbar(image, ax=line, label=pair.unit, shrink=0.8)
-    figure.suptitle(f"{pair.title}: mean of the mask subtracted from both", y=0.95)
+    figure.suptitle(f"{pair.title}: mean of the mask subtracted from both", y=0.97)
     figure.savefig(path, dpi=_DPI)
     plt.close(figure)
 
@@ -92,7 +94,7 @@ def points(
     columns = min(4, max(1, len(panels)))
     lines = -(-len(panels) // columns)
     figure, axes = plt.subplots(lines, columns, figsize=(3.2 * columns, 2.6 * lines), squeeze=False)
-    figure.subplots_adjust(hspace=0.4, wspace=0.3)
+    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.03, top=0.94, hspace=0.4, wspace=0.3)
     for panel in axes.flat:
         panel.set_axis_off()
     for panel, (name, values) in zip(axes.flat, panels.items(), strict=False):

@@ -192,6 +192,7 @@ def _draw(setting: Setting, rows: list[Row]) -> None:
     known = [row for row in rows if not math.isnan(float(row["nrmse"]))]
     names = sorted({key for row in known for key in row if key.startswith("q_")})
     panels = {n.removeprefix("q_"): [float(row.get(n, math.nan)) for row in known] for n in names}
+    panels = {n: values for n, values in panels.items() if len({v for v in values if not math.isnan(v)}) > 1}
     errors = [float(row["nrmse"]) for row in known]
     title = "Numbers of quality over the error of the map"
     plots.points(setting.figure("robustness"), title, errors, panels, "NRMSE, %")
