@@ -30,15 +30,20 @@ class Window:
     before: Shape
 
     @classmethod
-    def around(cls, mask: Mask, voxel_mm: Sequence[float], padding_mm: float) -> Window:
+    def around(
+        cls, mask: Mask, voxel_mm: Sequence[float], padding_mm: float, multiple: Shape = (1, 1, 1)
+    ) -> Window:
         """The box of ``mask`` with at least ``padding_mm`` around it on every side.
 
-        Padding does not end at the edge of the grid: there it is made of zeros.
+        Padding does not end at the edge of the grid: there it is made of zeros. The lengths of the padded array
+        are multiples of ``multiple``, so that the array can be halved.
         """
         box = Box.around(mask, 0.0, voxel_mm)
         sizes = [s.stop - s.start for s in box.slices]
         margins = [math.ceil(padding_mm / v) for v in voxel_mm]
-        shape = fast_shape((sizes[0], sizes[1], sizes[2]), (2 * margins[0], 2 * margins[1], 2 * margins[2]))
+        wanted = [-(-(n + 2 * margin) // m) for n, margin, m in zip(sizes, margins, multiple, strict=True)]
+        quick = fast_shape((wanted[0], wanted[1], wanted[2]))
+        shape = (quick[0] * multiple[0], quick[1] * multiple[1], quick[2] * multiple[2])
         before = [(n - size) // 2 for n, size in zip(shape, sizes, strict=True)]
         return cls(box, shape, (before[0], before[1], before[2]))
 

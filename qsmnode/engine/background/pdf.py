@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsmnode.engine.background.projection import Projection
-from qsmnode.engine.dipole import dipole_kernel
+from qsmnode.engine.background.projection import HalvedProjection, Projection
+from qsmnode.engine.levels import factors_of
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
 from qsmnode.engine.window import Window
@@ -18,6 +18,9 @@ class Parameters:
     """Parameters of PDF."""
 
     iterations: int = parameter(20, "most iterations", unit="1", low=1, high=1000)
+    coarse_iterations: int = parameter(
+        0, "most iterations on half the resolution before", unit="1", low=0, high=1000
+    )
     tolerance: float = parameter(0.002, "relative gradient that ends it", unit="1", low=1e-6, high=0.5)
     padding_mm: float = parameter(20.0, "room for sources around the mask", unit="mm", low=5.0, high=80.0)
 
@@ -43,14 +46,22 @@ def pdf(
 
     Source: 10.1002/nbm.1670.
     """
-    window = Window.around(mask, grid.voxel_mm, parameters.padding_mm)
+    window = Window.around(mask, grid.voxel_mm, parameters.padding_mm, factors_of(grid.voxel_mm))
     inside = window.cut(mask)
     known = window.cut(np.where(mask, field, np.float32(0)).astype(np.float32))
     square = inside.astype(np.float32)
     if weight is not None:
         square *= window.cut(weight).astype(np.float32) ** 2
-    kernel = dipole_kernel(window.shape, grid.voxel_mm, grid.b0_direction)
-    projection = Projection(square, ~inside, kernel)
-    local = projection.removed(known, parameters.iterations, parameters.tolerance)
-    local[~inside] = 0
-    return window.paste(local), mask.copy(), {}
+    shape = (square, ~inside, grid.voxel_mm, grid.b0_direction)
+    fine = Projection(*shape)
+    known -= np.float32(fine.mean(known))
+    start = None
+    if parameters.coarse_iterations:
+        limits = (parameters.coarse_iterations, parameters.tolerance)
+        _, start = HalvedProjection(*shape).background(known, *limits)
+    background, _, done = fine.background(known, parameters.iterations, parameters.tolerance, start)
+    local = np.where(inside, known - background, np.float32(0))
+    left = float(np.sqrt(np.sum(square * local**2, dtype=np.float64) / max(fine.total, 1e-30)))
+    given = float(np.sqrt(np.sum(square * known**2, dtype=np.float64) / max(fine.total, 1e-30)))
+    numbers = {"background_iterations": float(done), "background_residual": left / given if given else 0.0}
+    return window.paste(local), mask.copy(), numbers

@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from qsmnode.engine.fourier import irfftn, rfftn
+from qsmnode.engine.compiled import compiled, in_slabs
+from qsmnode.engine.dipole import dipole_kernel
+from qsmnode.engine.fourier import Shape, irfftn, rfftn
+from qsmnode.engine.levels import doubled, factors_of, halved
 from qsmnode.engine.types import Float, Mask
+
+Sums = npt.NDArray[np.float64]
+Triple = tuple[float, float, float]
 
 
 class Projection:
@@ -15,66 +21,139 @@ class Projection:
     Args:
         square: (X, Y, Z) padded float32, W^2, 0 outside the mask.
         outside: (X, Y, Z), where sources may be.
-        kernel: (X, Y, Z // 2 + 1), dipole kernel.
+        voxel_mm: voxel edges in mm.
+        b0_direction: unit vector in array axes.
 
     Source: 10.1002/nbm.1670.
     """
 
-    def __init__(self, square: Float, outside: Mask, kernel: Float) -> None:
-        self.square, self.outside, self.kernel = square, outside, kernel
+    def __init__(self, square: Float, outside: Mask, voxel_mm: Triple, b0_direction: Triple) -> None:
+        x, y, z = square.shape
+        self.shape: Shape = (x, y, z)
+        self.square, self.outside = square, outside
+        self.kernel = dipole_kernel(self.shape, voxel_mm, b0_direction)
         self.total = float(square.sum(dtype=np.float64))
-
-    def removed(self, field: Float, iterations: int, tolerance: float) -> Float:
-        """``field`` (X, Y, Z) without its mean and without what outside sources explain.
-
-        Args:
-            field: any unit; looked at where W is above 0.
-            iterations: most iterations.
-            tolerance: norm of the gradient, relative to the first one, that ends it.
-        """
-        rest = field - np.float32(self.mean(field))
-        return rest - self._background(rest, iterations, tolerance)
+        self.sums = np.zeros(x)
 
     def mean(self, field: Float) -> float:
         """Weighted mean of ``field``; 0 where nothing has a weight."""
-        if self.total == 0:
-            return 0.0
-        return _dot(field, self.square) / self.total
+        return self._dot(field, self.square) / self.total if self.total > 0 else 0.0
 
-    def _background(self, field: Float, iterations: int, tolerance: float) -> Float:
-        sources = np.zeros_like(field)
+    def background(
+        self, field: Float, iterations: int, tolerance: float, start: Float | None = None
+    ) -> tuple[Float, Float, int]:
+        """What outside sources explain of ``field``, those sources, and the iterations that it took.
+
+        Args:
+            field: (X, Y, Z), any unit; looked at where W is above 0.
+            iterations: most iterations.
+            tolerance: norm of the gradient, relative to the one without sources, that ends it.
+            start: (X, Y, Z), sources to begin with; none if None.
+        """
         residual = self._sources_of(self.square * field)
+        goal = self._dot(residual, residual) * tolerance**2
+        sources = np.zeros_like(field)
+        if start is not None:
+            sources = start * self.outside
+            residual -= self._sources_of(self.square * self._dipole(sources))
         direction = residual.copy()
-        energy = _dot(residual, residual)
-        goal = energy * tolerance**2
-        for _ in range(iterations):
-            if energy <= goal:
-                break
+        energy = self._dot(residual, residual)
+        done = 0
+        while done < iterations and energy > goal:
             image = self._sources_of(self.square * self._dipole(direction))
-            curvature = _dot(direction, image)
+            curvature = self._dot(direction, image)
             if curvature <= 0:
                 break
-            step = np.float32(energy / curvature)
-            sources += step * direction
-            residual -= step * image
-            renewed = _dot(residual, residual)
-            direction *= np.float32(renewed / energy)
-            direction += residual
+            step = energy / curvature
+            in_slabs(_advance, self.shape[0], sources, residual, direction, image, step, self.sums)
+            renewed = float(self.sums.sum())
+            in_slabs(_turn, self.shape[0], direction, residual, renewed / energy)
             energy = renewed
-        return self._dipole(sources)
+            done += 1
+        return self._dipole(sources), sources, done
 
     def _dipole(self, values: Float) -> Float:
-        shape = (values.shape[0], values.shape[1], values.shape[2])
         spectrum = rfftn(values)
         spectrum *= self.kernel
-        return irfftn(spectrum, shape)
+        return irfftn(spectrum, self.shape)
 
     def _sources_of(self, values: Float) -> Float:
         found = self._dipole(values)
         found *= self.outside
         return found
 
+    def _dot(self, a: Float, b: Float) -> float:
+        in_slabs(_products, self.shape[0], a, b, self.sums)
+        return float(self.sums.sum())
 
-def _dot(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
-    """Sum of products: in double precision, and in an order that does not depend on threads."""
-    return float(np.einsum("xyz,xyz->x", a, b, dtype=np.float64).sum())
+
+class HalvedProjection:
+    """The same on a grid of half the resolution: for backgrounds that are smooth inside the mask.
+
+    Args: as for :class:`Projection`; each length a multiple of its factor in ``levels.factors_of``.
+    """
+
+    def __init__(self, square: Float, outside: Mask, voxel_mm: Triple, b0_direction: Triple) -> None:
+        self.factors = factors_of(voxel_mm)
+        self.square = square
+        self.share = halved(square, self.factors)
+        empty = halved(outside.astype(np.float32), self.factors) >= np.float32(0.5)
+        x, y, z = (v * f for v, f in zip(voxel_mm, self.factors, strict=True))
+        self.coarse = Projection(self.share, empty, (x, y, z), b0_direction)
+
+    def background(self, field: Float, iterations: int, tolerance: float) -> tuple[Float, Float]:
+        """What outside sources explain of ``field``, and those sources, both on the fine grid."""
+        weighted = halved(field * self.square, self.factors)
+        mean = weighted / np.maximum(self.share, np.float32(1e-12))
+        found, sources, _ = self.coarse.background(
+            np.where(self.share > 0, mean, np.float32(0)), iterations, tolerance
+        )
+        return doubled(found, self.factors), doubled(sources, self.factors)
+
+
+@compiled
+def _products(start: int, stop: int, a: Float, b: Float, sums: Sums) -> None:
+    """Sum of products per slab, in double precision."""
+    _, ny, nz = a.shape
+    for x in range(start, stop):
+        total = 0.0
+        for y in range(ny):
+            for z in range(nz):
+                total += np.float64(a[x, y, z]) * b[x, y, z]
+        sums[x] = total
+
+
+@compiled
+def _advance(
+    start: int,
+    stop: int,
+    sources: Float,
+    residual: Float,
+    direction: Float,
+    image: Float,
+    step: float,
+    sums: Sums,
+) -> None:
+    """Go along ``direction``; ``sums`` gets the squared residual per slab."""
+    _, ny, nz = sources.shape
+    length = np.float32(step)
+    for x in range(start, stop):
+        total = 0.0
+        for y in range(ny):
+            for z in range(nz):
+                sources[x, y, z] += length * direction[x, y, z]
+                left = residual[x, y, z] - length * image[x, y, z]
+                residual[x, y, z] = left
+                total += np.float64(left) * left
+        sums[x] = total
+
+
+@compiled
+def _turn(start: int, stop: int, direction: Float, residual: Float, share: float) -> None:
+    """The next direction."""
+    _, ny, nz = direction.shape
+    part = np.float32(share)
+    for x in range(start, stop):
+        for y in range(ny):
+            for z in range(nz):
+                direction[x, y, z] = residual[x, y, z] + part * direction[x, y, z]

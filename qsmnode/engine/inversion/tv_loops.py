@@ -2,6 +2,7 @@
 
 The split variables are never stored. Of a split ``z`` with its scaled multiplier ``s`` only the sum
 ``g = gradient + s`` is kept: ``z = shrink(g)`` and ``s = g - z`` follow from it, and so does ``z - s``.
+Both splits are over-relaxed: the old split takes part in what the new one is made from.
 """
 
 from __future__ import annotations
@@ -13,87 +14,100 @@ import numpy.typing as npt
 
 from qsmnode.engine.compiled import compiled
 from qsmnode.engine.fourier import Spectrum
-from qsmnode.engine.types import Float
+from qsmnode.engine.types import Float, Mask
 
 Sums = npt.NDArray[np.float64]
 
 
 @compiled
-def update_gradient(
-    start: int, stop: int, chi: Float, gradient: Float, shrinkage: Float, inverse_edge: Float
+def gradient_step(
+    start: int,
+    stop: int,
+    new: Float,
+    old: Float,
+    inside: Mask,
+    limits: Float,
+    inverse_edge: Float,
+    relaxation: float,
+    before: Float,
+    after: Float,
+    out: Float,
+    sums: Sums,
 ) -> None:
-    """``gradient`` (3, X, Y, Z) becomes the differences of ``chi`` plus the multiplier; periodic."""
-    nx, ny, nz = chi.shape
-    for x in range(start, stop):
+    """One step of the gradient split, and what it asks of the next map.
+
+    ``after`` (3, X, Y, Z) becomes the differences of ``new`` plus the multiplier in ``before``; ``out`` the
+    adjoint differences of split minus multiplier; ``sums`` (X, 2) per slab the squared change of the map and
+    its square, inside. Periodic. The plane below a part of slabs is computed by each part for itself.
+    """
+    nx, ny, nz = new.shape
+    below = np.empty((ny, nz), np.float32)
+    along = np.empty((3, ny, nz), np.float32)
+    relax, keep = np.float32(relaxation), np.float32(1 - relaxation)
+    for plane in range(start - 1, stop):
+        x = plane if plane >= 0 else nx - 1
         x1 = x + 1 if x + 1 < nx else 0
+        write = plane >= start
+        changed, square = 0.0, 0.0
         for y in range(ny):
             y1 = y + 1 if y + 1 < ny else 0
             for z in range(nz):
                 z1 = z + 1 if z + 1 < nz else 0
-                gx, gy, gz = gradient[0, x, y, z], gradient[1, x, y, z], gradient[2, x, y, z]
+                gx, gy, gz = before[0, x, y, z], before[1, x, y, z], before[2, x, y, z]
                 length = math.sqrt(gx * gx + gy * gy + gz * gz)
-                limit = shrinkage[x, y, z]
-                # what shrinking takes away is the multiplier
-                removed = limit / length if length > limit else np.float32(1)
-                here = chi[x, y, z]
-                gradient[0, x, y, z] = (chi[x1, y, z] - here) * inverse_edge[0] + gx * removed
-                gradient[1, x, y, z] = (chi[x, y1, z] - here) * inverse_edge[1] + gy * removed
-                gradient[2, x, y, z] = (chi[x, y, z1] - here) * inverse_edge[2] + gz * removed
+                limit = limits[x, y, z]
+                # what shrinking takes away is the multiplier; the rest is the split
+                taken = limit / length if length > limit else np.float32(1)
+                held = taken + keep * (np.float32(1) - taken)
+                here = new[x, y, z]
+                gx = relax * (new[x1, y, z] - here) * inverse_edge[0] + gx * held
+                gy = relax * (new[x, y1, z] - here) * inverse_edge[1] + gy * held
+                gz = relax * (new[x, y, z1] - here) * inverse_edge[2] + gz * held
+                length = math.sqrt(gx * gx + gy * gy + gz * gz)
+                taken = limit / length if length > limit else np.float32(1)
+                mirror = np.float32(1) - np.float32(2) * taken
+                along[0, y, z], along[1, y, z], along[2, y, z] = gx * mirror, gy * mirror, gz * mirror
+                if write:
+                    after[0, x, y, z], after[1, x, y, z], after[2, x, y, z] = gx, gy, gz
+                    if inside[x, y, z]:
+                        apart = here - old[x, y, z]
+                        changed += apart * apart
+                        square += here * here
+        if write:
+            for y in range(ny):
+                for z in range(nz):
+                    out[x, y, z] = (
+                        (below[y, z] - along[0, y, z]) * inverse_edge[0]
+                        + (along[1, y - 1, z] - along[1, y, z]) * inverse_edge[1]
+                        + (along[2, y, z - 1] - along[2, y, z]) * inverse_edge[2]
+                    )
+            sums[x, 0], sums[x, 1] = changed, square
+        below[:] = along[0]
 
 
 @compiled
-def divergence(
-    start: int, stop: int, gradient: Float, shrinkage: Float, inverse_edge: Float, out: Float
-) -> None:
-    """``out`` becomes the adjoint differences of ``z - s``."""
-    _, _, ny, nz = gradient.shape
-    for x in range(start, stop):
-        for y in range(ny):
-            for z in range(nz):
-                here = _reflection(gradient, shrinkage, x, y, z)
-                below_x = _reflection(gradient, shrinkage, x - 1, y, z) * gradient[0, x - 1, y, z]
-                below_y = _reflection(gradient, shrinkage, x, y - 1, z) * gradient[1, x, y - 1, z]
-                below_z = _reflection(gradient, shrinkage, x, y, z - 1) * gradient[2, x, y, z - 1]
-                out[x, y, z] = (
-                    (below_x - here * gradient[0, x, y, z]) * inverse_edge[0]
-                    + (below_y - here * gradient[1, x, y, z]) * inverse_edge[1]
-                    + (below_z - here * gradient[2, x, y, z]) * inverse_edge[2]
-                )
-
-
-@compiled
-def _reflection(gradient: Float, shrinkage: Float, x: int, y: int, z: int) -> np.float32:
-    """The factor between ``gradient`` and ``z - s`` = 2 shrink(gradient) - gradient."""
-    gx, gy, gz = gradient[0, x, y, z], gradient[1, x, y, z], gradient[2, x, y, z]
-    length = math.sqrt(gx * gx + gy * gy + gz * gz)
-    limit = shrinkage[x, y, z]
-    if length > limit:
-        return np.float32(1.0 - 2.0 * limit / length)
-    return np.float32(-1)
-
-
-@compiled
-def update_data(
+def data_step(
     start: int,
     stop: int,
     predicted: Float,
     field: Float,
     square: Float,
-    penalty: float,
+    relaxation: float,
     state: Float,
     out: Float,
 ) -> None:
-    """``state`` becomes the predicted field plus multiplier, ``out`` becomes split minus multiplier."""
+    """One step of the data split: ``state`` becomes prediction plus multiplier, ``out`` split minus it."""
     _, ny, nz = field.shape
-    mu = np.float32(penalty)
+    relax = np.float32(relaxation)
     for x in range(start, stop):
         for y in range(ny):
             for z in range(nz):
                 w, f, h = square[x, y, z], field[x, y, z], state[x, y, z]
-                multiplier = h - (w * f + mu * h) / (w + mu)
-                h = predicted[x, y, z] + multiplier
+                share = np.float32(1) / (w + np.float32(1))
+                split = (w * f + h) * share
+                h = relax * (predicted[x, y, z] - split) + h
                 state[x, y, z] = h
-                out[x, y, z] = np.float32(2) * (w * f + mu * h) / (w + mu) - h
+                out[x, y, z] = np.float32(2) * (w * f + h) * share - h
 
 
 @compiled
@@ -102,33 +116,24 @@ def solve(
     stop: int,
     from_gradient: Spectrum,
     from_data: Spectrum,
-    gain_gradient: Float,
-    gain_data: Float,
     kernel: Float,
+    coupling: float,
+    differences: tuple[Float, Float, Float],
 ) -> None:
-    """``from_gradient`` becomes the spectrum of chi, ``from_data`` that of its field."""
+    """``from_gradient`` becomes the spectrum of chi, ``from_data`` that of its field.
+
+    ``differences`` are the squared transforms of the differences along each axis.
+    """
     _, ny, nz = kernel.shape
+    mu = np.float32(coupling)
+    along_x, along_y, along_z = differences
     for x in range(start, stop):
         for y in range(ny):
+            steps = along_x[x] + along_y[y]
             for z in range(nz):
-                value = (
-                    gain_gradient[x, y, z] * from_gradient[x, y, z] + gain_data[x, y, z] * from_data[x, y, z]
-                )
+                d = kernel[x, y, z]
+                denominator = d * d + mu * (steps + along_z[z])
+                scale = np.float32(1) / denominator if denominator > 0 else np.float32(0)
+                value = (mu * from_gradient[x, y, z] + d * from_data[x, y, z]) * scale
                 from_gradient[x, y, z] = value
-                from_data[x, y, z] = value * kernel[x, y, z]
-
-
-@compiled
-def change(start: int, stop: int, new: Float, old: Float, inside: npt.NDArray[np.bool_], sums: Sums) -> None:
-    """``sums`` (X, 2) becomes per slab the squared change and the square of ``new`` inside."""
-    _, ny, nz = new.shape
-    for x in range(start, stop):
-        changed, square = 0.0, 0.0
-        for y in range(ny):
-            for z in range(nz):
-                if inside[x, y, z]:
-                    value = new[x, y, z]
-                    difference = value - old[x, y, z]
-                    changed += difference * difference
-                    square += value * value
-        sums[x, 0], sums[x, 1] = changed, square
+                from_data[x, y, z] = value * d
