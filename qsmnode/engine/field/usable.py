@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.ndimage
 
+from qsmnode.engine.mask.refine import reliable
 from qsmnode.engine.types import Float, Mask
 
 
@@ -18,16 +18,9 @@ def usable_voxels(
         sigma: (X, Y, Z), standard deviation of the field; 0 where there is none.
         mask: (X, Y, Z).
         residual_limit: largest residual.
-        noise_limit: largest ``sigma``, in medians of the mask.
+        noise_limit: largest ``sigma``, in medians of the well-explained voxels.
     """
-    known = mask & (sigma > 0)
-    if not known.any():
-        return known
-    limit = noise_limit * np.median(sigma[known])
-    good = known & (residual <= residual_limit) & (sigma <= limit)
-    core = scipy.ndimage.binary_erosion(good | ~mask, border_value=1) & mask
-    opened: Mask = scipy.ndimage.binary_dilation(core) & good
-    return opened
+    return reliable(mask, sigma, residual, noise_limit=noise_limit, residual_limit=residual_limit)
 
 
 def weight_of(sigma: Float, usable: Mask) -> Float:
