@@ -10,7 +10,7 @@ import pytest
 
 from qsmnode.engine import registry
 from qsmnode.engine.fourier import set_threads, threads
-from qsmnode.engine.inversion.fansi_loops import nearest_phase
+from qsmnode.engine.inversion.fansi_loops import nearest_phase, nearest_robust
 from qsmnode.engine.inversion.turns import without_lone_turns
 from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.types import Grid
@@ -19,11 +19,12 @@ from tests.engine.balls import BALLS, Scene, ball, dipole_outside, distance, sce
 
 RAD_PER_PPM = 15.0
 TURN_PPM = 2 * math.pi / RAD_PER_PPM
+COARSE = (1.4, 1.4, 1.4)
 
 
 def _invert(where: Scene, field: Any = None, weight: Any = None, **given: Any) -> Any:
     chosen = registry.get("inversion", "fansi")
-    made = registry.make_parameters(chosen, given)
+    made = registry.make_parameters(chosen, {"padding_mm": 6.0, **given})
     field = where.field if field is None else field
     measured = Measured(phase_per_ppm=RAD_PER_PPM)
     return chosen.function(field, where.mask, where.grid, weight, made, measured=measured)
@@ -36,7 +37,7 @@ def _bad_voxels(where: Scene, share: float) -> np.ndarray:
 @pytest.mark.parametrize("data_term", ["linear", "nonlinear"])
 @pytest.mark.parametrize(
     ("voxel_mm", "direction"),
-    [((1.0, 1.0, 1.0), (0.0, 0.0, 1.0)), ((0.9, 1.1, 1.6), (0.3, -0.4, 0.866))],
+    [(COARSE, (0.0, 0.0, 1.0)), ((1.0, 1.2, 1.6), (0.3, -0.4, 0.866))],
     ids=["axial", "oblique"],
 )
 def test_balls_get_their_susceptibility_back(data_term: str, voxel_mm: Any, direction: Any) -> None:
@@ -56,7 +57,7 @@ def test_balls_get_their_susceptibility_back(data_term: str, voxel_mm: Any, dire
 
 
 def test_the_terms_agree_where_the_phase_is_small() -> None:
-    balls = scene()
+    balls = scene(COARSE)
     chosen = registry.get("inversion", "fansi")
     maps = []
     for term in ("linear", "nonlinear"):
@@ -69,7 +70,7 @@ def test_the_terms_agree_where_the_phase_is_small() -> None:
 
 @pytest.mark.parametrize("share", [0.0005, 0.02])
 def test_only_the_nonlinear_term_withstands_voxels_that_are_off_by_a_whole_turn(share: float) -> None:
-    balls = scene()
+    balls = scene(COARSE)
     bad = _bad_voxels(balls, share)
     signs = np.random.default_rng(7).choice([-1, 1], balls.grid.shape)
     broken = (balls.field + bad * signs * TURN_PPM).astype(np.float32)
@@ -79,9 +80,9 @@ def test_only_the_nonlinear_term_withstands_voxels_that_are_off_by_a_whole_turn(
 
 
 def test_a_strong_source_does_not_end_in_another_turn() -> None:
-    grid = scene().grid
-    strong = scene(further=-2.0 * ball(grid, (0, -9, -8), 3))
-    assert abs(strong.field).max() > 1.5 * TURN_PPM
+    grid = scene(COARSE).grid
+    strong = scene(COARSE, further=-2.0 * ball(grid, (0, -9, -8), 3))
+    assert abs(strong.field).max() > 1.2 * TURN_PPM
     chi, _ = _invert(strong)
     core = distance(grid, (0, -9, -8)) < 2
     assert -2.2 < chi[core].mean() < -1.6
@@ -89,7 +90,7 @@ def test_a_strong_source_does_not_end_in_another_turn() -> None:
 
 
 def test_it_does_not_look_where_there_is_no_weight() -> None:
-    balls = scene()
+    balls = scene(COARSE)
     bad = _bad_voxels(balls, 0.005)
     weight = np.where(bad, 0, 1).astype(np.float32)
     for value in (3.0, 1e6):
@@ -101,7 +102,7 @@ def test_it_does_not_look_where_there_is_no_weight() -> None:
 
 
 def test_the_harmonic_part_takes_the_background_that_is_left() -> None:
-    balls = scene()
+    balls = scene(COARSE)
     left = dipole_outside(balls.grid, (0, -26, 5), 0.3)
     spoiled = np.where(balls.mask, balls.field + left, 0).astype(np.float32)
     plain, _ = _invert(balls, spoiled, weak_harmonics=False)
@@ -114,14 +115,14 @@ def test_the_harmonic_part_takes_the_background_that_is_left() -> None:
 
 
 def test_a_constant_field_is_no_susceptibility() -> None:
-    balls = scene()
+    balls = scene(COARSE)
     raised = np.where(balls.mask, balls.field + np.float32(0.05), 0).astype(np.float32)
     chi, _ = _invert(balls, raised)
-    assert balls.error(chi) < 0.25
+    assert balls.error(chi) < balls.error(_invert(balls)[0]) + 0.15
 
 
 def test_it_ends_when_the_map_no_longer_changes_and_says_how_long_it_took() -> None:
-    balls = scene()
+    balls = scene(COARSE)
     seen: list[float] = []
     chosen = registry.get("inversion", "fansi")
     made = registry.make_parameters(chosen, {"tolerance": 0.02})
@@ -144,7 +145,7 @@ def test_it_ends_when_the_map_no_longer_changes_and_says_how_long_it_took() -> N
 
 
 def test_more_weight_of_the_variation_makes_a_smoother_map() -> None:
-    balls = scene()
+    balls = scene(COARSE)
     rough = [
         float(np.abs(np.diff(_invert(balls, alpha=alpha)[0], axis=0)).sum()) for alpha in (1e-4, 1e-3, 1e-1)
     ]
@@ -187,12 +188,16 @@ def test_tiny_odd_and_empty_input_does_not_break_it(shape: tuple[int, int, int],
         assert np.isfinite(list(quality.values())).all()
 
 
-def test_nearest_phase_is_the_least_of_its_function() -> None:
+def test_the_nearest_phase_is_the_least_of_its_function() -> None:
     angles = np.linspace(-12, 12, 24001)
     for weight in (0.0, 0.3, 1.0):
         for aim in (-7.0, -3.1, -0.2, 0.0, 1.0, 3.3, 9.0):
             cost = weight * (1 - np.cos(angles)) + 0.5 * (angles - aim) ** 2
             assert nearest_phase(aim, weight, 1.0) == pytest.approx(angles[np.argmin(cost)], abs=3e-3)
+            tail = math.pi / 2 * (np.abs(angles) - math.pi / 4)
+            robust = np.where(np.abs(angles) < math.pi / 2, 0.5 * angles**2, tail)
+            cost = weight * robust + 0.5 * (angles - aim) ** 2
+            assert nearest_robust(aim, weight, 1.0) == pytest.approx(angles[np.argmin(cost)], abs=3e-3)
 
 
 def test_lone_turns_are_taken_away_and_nothing_else() -> None:

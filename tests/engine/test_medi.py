@@ -38,7 +38,7 @@ def _invert(
     **given: Any,
 ) -> Any:
     chosen = registry.get("inversion", "medi")
-    made = registry.make_parameters(chosen, given)
+    made = registry.make_parameters(chosen, {"padding_mm": 6.0, **given})
     field = where.field if field is None else field
     if measured is None:
         measured = Measured(magnitude=_magnitude(where)[None], phase_per_ppm=RAD_PER_PPM)

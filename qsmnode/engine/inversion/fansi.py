@@ -20,8 +20,8 @@ from qsmnode.engine.window import Window
 from qsmnode.errors import EngineInputError
 
 PHASE_PENALTY = 1.0
-# a linear term leads every voxel close to its minimum before the nonlinear one, which has others, takes over
-LINEAR_START = 10
+# iterations in which a robust convex term leads every voxel near its minimum: the cosine has others as well
+START = 10
 
 
 @dataclass(frozen=True)
@@ -144,18 +144,19 @@ class _Problem:
         changed = np.inf
         for iteration in range(1, limits.iterations + 1):
             before = self.chi
-            nonlinear = self.nonlinear and iteration > LINEAR_START
-            self._update_splits(nonlinear)
+            started = not self.nonlinear or iteration > START
+            self._update_splits(started)
             self._update_maps()
             changed = self._change(before)
             if progress is not None:
                 progress(iteration / limits.iterations, "inversion")
-            if changed < limits.tolerance and nonlinear == self.nonlinear:
+            if changed < limits.tolerance and started:
                 break
         return iteration, changed
 
-    def _update_splits(self, nonlinear: bool) -> None:
+    def _update_splits(self, started: bool) -> None:
         length, limits = self.shape[0], self.parameters
+        goal = loops.NONLINEAR if self.nonlinear else loops.LINEAR
         in_slabs(
             loops.update_phase,
             length,
@@ -163,7 +164,7 @@ class _Problem:
             self.phase,
             self.square,
             PHASE_PENALTY,
-            nonlinear,
+            goal if started else loops.ROBUST,
             self.multiplier,
             self.from_phase,
         )

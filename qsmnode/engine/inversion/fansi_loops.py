@@ -20,6 +20,9 @@ NEWTON_STEPS = 8
 NEWTON_END = 1e-5
 # the curvature of the cosine may be negative: Newton's denominator stays at least this part of the penalty
 LEAST_CURVATURE = 0.1
+# the terms of the data: a square; one that grows linearly beyond a quarter turn; the cosine
+LINEAR, ROBUST, NONLINEAR = 0, 1, 2
+QUARTER = 0.5 * math.pi
 
 Sums = npt.NDArray[np.float64]
 
@@ -51,6 +54,15 @@ def nearest_phase(aim: float, weight: float, penalty: float) -> float:
 
 
 @compiled
+def nearest_robust(aim: float, weight: float, penalty: float) -> float:
+    """The same for the square that goes on linearly beyond a quarter turn: it has one minimum only."""
+    inner = aim * penalty / (penalty + weight)
+    if abs(inner) <= QUARTER:
+        return inner
+    return aim - math.copysign(weight * QUARTER / penalty, aim)
+
+
+@compiled
 def update_phase(
     start: int,
     stop: int,
@@ -58,7 +70,7 @@ def update_phase(
     phase: Float,
     square: Float,
     penalty: float,
-    nonlinear: bool,
+    term: int,
     multiplier: Float,
     out: Float,
 ) -> None:
@@ -71,8 +83,10 @@ def update_phase(
                 aim = predicted[x, y, z] + multiplier[x, y, z]
                 if w <= 0:
                     split = aim
-                elif nonlinear:
+                elif term == NONLINEAR:
                     split = f + np.float32(nearest_phase(aim - f, w, penalty))
+                elif term == ROBUST:
+                    split = f + np.float32(nearest_robust(aim - f, w, penalty))
                 else:
                     split = np.float32((w * f + penalty * aim) / (w + penalty))
                 multiplier[x, y, z] = aim - split
