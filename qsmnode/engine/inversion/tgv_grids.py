@@ -11,6 +11,7 @@ import scipy.ndimage
 
 from qsmnode.engine.coarse import block_sums, spread
 from qsmnode.engine.inversion.tgv_loops import Dual, Primal
+from qsmnode.engine.inversion.tgv_mend import mend
 from qsmnode.engine.inversion.tgv_steps import (
     EQUATION,
     UP_X,
@@ -25,6 +26,10 @@ from qsmnode.engine.types import Float, Grid, Mask
 INNER = (Ellipsis, slice(1, -1), slice(1, -1), slice(1, -1))
 # B0 this close to an axis needs no second differences across axes
 STRAIGHT = 1e-4
+# what steps around a face may add up to, in rad at the last echo: a lacking turn of any echo shows as more
+FACE_RAD = 1.0
+# what is left of the squared trust where turns lacked: the phase there still says something, but not much
+MENDED_TRUST = 0.03
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ def finest(mask: Mask, weight: Float, grid: Grid, echoes: tuple[Float, Float | N
     near = neighbours(np.pad(mask, 1), is_mixed(grid.b0_direction))
     steps = steps_of_phase(*echoes, near)
     square = np.pad(np.where(mask, weight * weight, np.float32(0)).astype(np.float32), 1)
+    square[mend(steps, near, FACE_RAD / float(echoes[2].max()))] *= np.float32(MENDED_TRUST)
     return Level(near, steps, square, grid.voxel_mm, grid.b0_direction)
 
 
@@ -87,8 +93,8 @@ def coarser(level: Level, coarsest_mm: float) -> Level | None:
     near = neighbours(np.pad(kept, 1), level.is_mixed)
     if not np.any(near & EQUATION):
         return None
-    square = block_sums(level.square[INNER], factors) / np.maximum(count, 1) * kept
     steps = steps_of_blocks(level.steps, level.near, factors, near)
+    square = block_sums(level.square[INNER], factors) / np.maximum(count, 1) * kept
     return Level(near, steps, np.pad(square.astype(np.float32), 1), (a, b, c), level.b0_direction, factors)
 
 

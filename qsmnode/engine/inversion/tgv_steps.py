@@ -55,7 +55,7 @@ def steps_of_phase(phase: Float, magnitude: Float | None, rad_per_ppm: Float, ne
     return steps
 
 
-def steps_of_blocks(steps: Float, near: Bytes, factors: tuple[int, ...], coarse: Bytes) -> Float:
+def steps_of_blocks(steps: Float, near: Bytes, factors: tuple[int, int, int], coarse: Bytes) -> Float:
     """The steps between blocks of ``factors`` (1 or 2 per axis) voxels, from the steps between voxels.
 
     Args:
@@ -66,9 +66,8 @@ def steps_of_blocks(steps: Float, near: Bytes, factors: tuple[int, ...], coarse:
     """
     blocks = np.zeros((3, *coarse.shape), dtype=np.float32)
     for axis in range(3):
-        in_slabs(
-            _block_steps, coarse.shape[0], steps[axis], near, np.array(factors), axis, coarse, blocks[axis]
-        )
+        given = (steps[axis], near, np.array(factors))
+        in_slabs(_block_steps, coarse.shape[0], *given, axis, coarse, blocks[axis])
     return blocks
 
 
