@@ -10,6 +10,7 @@ import numpy.typing as npt
 from qsmnode.engine.arguments import all_finite, grid_of, volume
 from qsmnode.engine.fourier import Shape, fast_shape, irfftn, rfftn
 from qsmnode.engine.types import Float, Grid
+from qsmnode.engine.voxel_field import voxel_spectrum
 
 
 def dipole_kernel(
@@ -56,7 +57,8 @@ def forward_field(susceptibility_ppm: npt.NDArray[np.floating], grid: Grid) -> F
         grid: its geometry and the direction of B0.
 
     Returns:
-        (X, Y, Z) float32, ppm of B0. The array is padded with zeros at least twofold, so nothing wraps round.
+        (X, Y, Z) float32, ppm of B0, averaged over each voxel; the source lies alone in space. Two voxels and
+        more from the surface of a sphere of 8 voxels' radius it is within 1 % of the closed form's peak.
 
     Raises:
         EngineInputError: the array does not lie on ``grid``, or holds NaN or infinity, which would spread.
@@ -70,5 +72,5 @@ def forward_field(susceptibility_ppm: npt.NDArray[np.floating], grid: Grid) -> F
     inner = tuple(slice(0, n) for n in grid.shape)
     padded[inner] = chi
     spectrum = rfftn(padded)
-    spectrum *= dipole_kernel(shape, grid.voxel_mm, grid.b0_direction)
+    spectrum *= voxel_spectrum(shape, grid.voxel_mm, grid.b0_direction)
     return np.ascontiguousarray(irfftn(spectrum, shape)[inner])
