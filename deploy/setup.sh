@@ -58,6 +58,15 @@ quietly() {
     fi
 }
 
+# The first reconstruction need not wait for machine code then. It is kept for exactly these sources.
+compile_voxel_loops() {
+    if ! "$venv/bin/python" -m qsmnode.engine.warm 2>>"$log"; then
+        cat "$log" >&2
+        echo "deploy/setup.sh: the engine that was installed cannot reconstruct a small head" >&2
+        exit 1
+    fi
+}
+
 # What was installed, from what, and where: scripts in a virtual environment hold its absolute path.
 wanted() {
     echo "$venv"
@@ -96,6 +105,7 @@ pip=("$venv/bin/pip" --disable-pip-version-check --no-input install --quiet)
 quietly "${pip[@]}" --no-deps --require-hashes --requirement "$lock"
 quietly "${pip[@]}" --no-deps --no-build-isolation --editable .
 quietly "$venv/bin/python" -m pip check
+compile_voxel_loops
 
 wanted >"$stamp"
 if [ "$lock" = requirements-dev.lock ]; then

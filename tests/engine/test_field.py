@@ -152,3 +152,39 @@ def test_field_is_the_same_on_any_number_of_threads():
     finally:
         fourier.set_threads(before)
     assert results[0] == results[1]
+
+
+def test_the_offset_survives_poles_of_the_phase_and_voxels_of_any_shape():
+    """A phase offset that winds about a line, as coils combine it, is removed away from the line."""
+    shape, times = (40, 36, 12), TIMES[:3]
+    i, j, k = np.indices(shape)
+    offset = np.arctan2(j - 17.5, i - 19.5)
+    field = 25 * (i / 40 - 0.5) + 12 * (k / 12) ** 2
+    t = np.asarray(times)[:, None, None, None]
+    rng = np.random.default_rng(3)
+    measured = np.exp(1j * (2 * np.pi * field * t + offset))
+    measured = measured + 0.02 * (rng.normal(size=measured.shape) + 1j * rng.normal(size=measured.shape))
+    chosen = registry.get("offset", "mcpc3ds")
+    grid = Grid(shape, (0.8, 0.8, 3.0))
+    corrected, _ = chosen.function(
+        np.angle(measured).astype(np.float32),
+        np.abs(measured).astype(np.float32),
+        times,
+        grid,
+        np.ones(shape, bool),
+        registry.make_parameters(chosen, {"sigma_mm": 3.0}),
+    )
+    far = np.hypot(i - 19.5, j - 17.5) > 12
+    left = np.angle(np.exp(1j * (corrected - 2 * np.pi * field * t)))
+    assert np.percentile(np.abs(left[:, far]), 95) < 0.2
+
+
+def test_fit_and_noise_are_finite_in_any_shape_and_unit():
+    rng = np.random.default_rng(6)
+    for shape in ((1, 1, 1), (3, 3, 3), (5, 1, 7)):
+        for scale in (1.0, 1e-30, 1e30):
+            phase = rng.uniform(-9, 9, (3, *shape))
+            magnitude = scale * rng.uniform(0, 1, phase.shape)
+            found = fitted(phase, magnitude, TIMES[:3], np.ones(shape, bool))
+            for values in (found.total_field_hz, found.sigma_hz, found.residual, found.weight):
+                assert np.isfinite(values).all()

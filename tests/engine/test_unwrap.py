@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qsmnode.engine import EngineInputError, fourier, unwrap
+from qsmnode.engine import EngineInputError, fourier, registry, unwrap
 
 TIMES = (0.004, 0.010, 0.016)
 TURN = 2 * np.pi
@@ -157,3 +157,158 @@ def test_phase_from_zero_to_one_turn_is_taken():
     phase = 8 * x[None]
     got = unwrap(np.mod(phase, TURN), np.ones_like(phase), [0.005])
     assert not turns_apart(got[0], phase[0]).any()
+
+
+def ball(shape):
+    return sum(c**2 for c in coordinates(shape)) < 0.9
+
+
+def noisy(phase, inside, snr, seed=0):
+    """Magnitude and wrapped phase of a signal of size 1 inside, and of noise."""
+    rng = np.random.default_rng(seed)
+    noise = (rng.normal(size=phase.shape) + 1j * rng.normal(size=phase.shape)) / snr
+    signal = np.exp(1j * phase) * inside + noise
+    return np.abs(signal).astype(np.float32), np.angle(signal).astype(np.float32)
+
+
+def method(**parameters):
+    chosen = registry.get("unwrap", "romeo")
+    made = registry.make_parameters(chosen, parameters)
+    return lambda *arguments: chosen.function(*arguments, made)
+
+
+@pytest.mark.parametrize("rule", ["template", "individual"])
+def test_echo_rules_agree_with_the_truth_where_the_signal_is_good(rule):
+    x, y, z = coordinates((36, 32, 28))
+    inside = ball((36, 32, 28))
+    field = 150 * x**2 - 110 * y * z + 60 * y
+    phase = np.stack([TURN * field * t for t in TIMES])
+    magnitude, wrapped = noisy(phase, inside, snr=25)
+    got, quality, numbers = method(echoes=rule)(wrapped, magnitude, TIMES, inside)
+    for echo in range(3):
+        assert not np.round((got[echo] - phase[echo])[inside] / TURN).any()
+    assert np.array_equal(got[:, ~inside], wrapped[:, ~inside])
+    assert numbers == {"unwrap_fallback_fraction": 0.0}
+    assert 0 <= quality.min() <= quality.max() <= 1
+
+
+def test_individual_echoes_of_separate_parts_are_consistent():
+    x, y, _ = coordinates((40, 20, 20))
+    field = 300 * x + 40 * y
+    mask = np.abs(x) > 0.3
+    phase = np.stack([TURN * field * t for t in TIMES])
+    got, _, _ = method(echoes="individual")(wrap(phase), np.ones_like(phase), TIMES, mask)
+    for part in (x > 0.3, x < -0.3):
+        turns = [np.round((got[echo] - phase[echo])[part] / TURN) for echo in range(3)]
+        for echo in range(3):
+            assert not (turns[echo] - turns[echo].flat[0]).any()
+        # the first echo's own turn is free; the others follow it in proportion to their times
+        for echo in (1, 2):
+            ratio = TIMES[echo] / TIMES[echo - 1]
+            wanted = np.round(np.median(ratio * got[echo - 1][part] - got[echo][part]) / TURN)
+            assert wanted == 0
+
+
+def winding(shape=(36, 34, 30), place=(16.3, 14.4)):
+    i, j, _ = np.indices(shape)
+    return np.arctan2(j - place[1], i - place[0])
+
+
+@pytest.mark.parametrize("rule", ["template", "differences", "individual"])
+def test_around_an_open_fringe_line_the_phase_is_continuous(rule):
+    shape = (36, 34, 30)
+    inside = ball(shape)
+    x, y, _ = coordinates(shape)
+    phase = np.stack([TURN * (30 * x - 20 * y**2) * t + winding() for t in TIMES])
+    magnitude, wrapped = noisy(phase, inside, snr=30)
+    torn, _, none = method(echoes=rule, fallback=False)(wrapped, magnitude, TIMES, inside)
+    got, _, numbers = method(echoes=rule)(wrapped, magnitude, TIMES, inside)
+    assert none["unwrap_fallback_fraction"] == 0.0
+    assert 0 < numbers["unwrap_fallback_fraction"] <= 1
+    assert largest_step(torn[0], inside) > np.pi
+    # template scales phases and so does not go with this one, whose offset winds, beyond the first echo
+    for echo in range(1 if rule == "template" else 3):
+        assert largest_step(got[echo], inside) < 1.5
+
+
+def largest_step(values, inside):
+    steps = []
+    for axis in range(3):
+        there, here = range(1, inside.shape[axis]), range(inside.shape[axis] - 1)
+        both = np.take(inside, there, axis) & np.take(inside, here, axis)
+        steps.append(np.abs(np.diff(values, axis=axis))[both].max())
+    return max(steps)
+
+
+def test_the_fallback_stays_near_the_fringe_line_and_leaves_other_parts_exact():
+    shape = (60, 24, 24)
+    x, _, z = coordinates(shape)
+    i, j, _ = np.indices(shape)
+    # two ends of one fringe line, six voxels apart: far from them the phase does not wind
+    pair = np.arctan2(j - 8.5, i - 10.5) - np.arctan2(j - 14.5, i - 10.5)
+    smooth = TURN * 0.004 * (200 * x + 60 * z**2)
+    phase = wrap(smooth + pair)[None]
+    got, _, numbers = method()(phase, np.ones_like(phase), [0.004], np.ones(shape, bool))
+    assert 0 < numbers["unwrap_fallback_fraction"] < 0.6
+    assert largest_step(got[0], np.ones(shape, bool)) < np.pi
+    far = i > 40
+    assert not turns_apart(got[0][far], (smooth + pair)[far]).any()
+
+
+def test_noise_is_no_open_fringe_line():
+    rng = np.random.default_rng(8)
+    phase = rng.uniform(-np.pi, np.pi, (2, 24, 24, 24)).astype(np.float32)
+    magnitude = rng.uniform(0, 1, phase.shape).astype(np.float32)
+    _, _, numbers = method()(phase, magnitude, (0.004, 0.01), np.ones((24, 24, 24), bool))
+    assert numbers == {"unwrap_fallback_fraction": 0.0}
+
+
+@pytest.mark.parametrize("rule", ["template", "individual"])
+def test_as_few_wrong_turns_as_a_path_of_best_edges_finds_and_none_in_good_voxels(rule):
+    """A strong narrow source in noise: voxels of SNR > 10 are all right, as is nearly every other one."""
+    shape = (40, 40, 40)
+    x, y, z = coordinates(shape)
+    radius = np.sqrt((x - 0.1) ** 2 + y**2 + z**2)
+    inside = ball(shape)
+    dipole = 26 * (3 * (z / np.maximum(radius, 0.12)) ** 2 - 1) * (0.12 / np.maximum(radius, 0.12)) ** 3
+    field = 90 * x - 70 * y * z + dipole
+    phase = np.stack([TURN * field * t for t in TIMES])
+    decay = np.exp(-np.asarray(TIMES)[:, None, None, None] * np.where(radius < 0.16, 120.0, 25.0))
+    rng = np.random.default_rng(9)
+    noise = (rng.normal(size=phase.shape) + 1j * rng.normal(size=phase.shape)) / 20
+    signal = decay * np.exp(1j * phase) * inside + noise
+    got, _, _ = method(echoes=rule)(
+        np.angle(signal).astype(np.float32), np.abs(signal).astype(np.float32), TIMES, inside
+    )
+    for echo in range(3):
+        wrong = np.round((got[echo] - phase[echo]) / TURN).astype(bool) & inside
+        assert not (wrong & (np.abs(signal[echo]) > 0.5)).any()
+        assert wrong.sum() <= 1e-3 * inside.sum()
+
+
+@pytest.mark.parametrize("rule", ["template", "differences", "individual"])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 3, 3), (5, 1, 7)])
+def test_any_shape_and_an_empty_mask(rule, shape):
+    rng = np.random.default_rng(10)
+    phase = rng.uniform(-3, 3, (3, *shape)).astype(np.float32)
+    for mask in (np.ones(shape, bool), np.zeros(shape, bool)):
+        for magnitude in (np.ones_like(phase), np.zeros_like(phase)):
+            got, quality, _ = method(echoes=rule)(phase, magnitude, TIMES, mask)
+            assert got.shape == phase.shape
+            assert np.isfinite(got).all()
+            assert np.isfinite(quality).all()
+            assert mask.any() or np.array_equal(got, phase)
+
+
+def test_the_fallback_gives_the_same_bytes_on_any_number_of_threads():
+    inside = ball((36, 34, 30))
+    magnitude, wrapped = noisy(winding()[None], inside, snr=20)
+    before = fourier.threads()
+    results = []
+    try:
+        for count in (1, 2):
+            fourier.set_threads(count)
+            results.append(method()(wrapped, magnitude, [0.004], inside)[0].tobytes())
+    finally:
+        fourier.set_threads(before)
+    assert results[0] == results[1]
