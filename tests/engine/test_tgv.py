@@ -216,7 +216,7 @@ def test_a_coarse_start_leads_to_the_same_map_sooner(axial: Scene) -> None:
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 3, 3), (5, 1, 7), (9, 8, 7)])
 @pytest.mark.parametrize("filled", [True, False])
 def test_tiny_or_empty_input_gives_finite_numbers(shape: tuple[int, int, int], filled: bool) -> None:
-    grid = Grid(shape, (1.0, 1.0, 2.0), (0.2, 0.1, 0.9))
+    grid = Grid(shape, (1.0, 1.0, 2.0), (0.36, 0.48, 0.8))
     rng = np.random.default_rng(3)
     echoes = rng.uniform(-3, 3, (2, *shape)).astype(np.float32)
     measured = Measured(phase=echoes, echo_times_s=(0.01, 0.02), imaging_frequency_mhz=123.0)

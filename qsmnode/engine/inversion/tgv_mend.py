@@ -37,13 +37,16 @@ def mend(steps: Float, near: Bytes, limit: float) -> Mask:
     bad = torn(steps, near, limit)
     if not bad.any():
         return bad
-    around = scipy.ndimage.binary_dilation(bad, np.ones((3, 3, 3))) & ~bad & ((near & INSIDE) > 0)
+    around = (
+        scipy.ndimage.binary_dilation(bad, np.ones((3, 3, 3), dtype=np.bool_)) & ~bad & ((near & INSIDE) > 0)
+    )
     potential = np.zeros(near.shape, dtype=np.float32)
     parts = np.zeros(near.shape, dtype=np.int32)
     turning = np.zeros(int(np.count_nonzero(around)) + 1, dtype=np.bool_)
     queue = np.zeros((turning.size, 3), dtype=np.int32)
     _sum_up(around, steps, near, limit, potential, parts, turning, queue)
-    clusters, count = scipy.ndimage.label(bad)
+    clusters = np.zeros(bad.shape, dtype=np.int32)
+    count = int(scipy.ndimage.label(bad, output=clusters))
     sound, level = _surroundings(clusters, count, parts, turning, potential)
     mended: Mask = sound[clusters] & bad
     potential[mended] = level[clusters[mended]]
@@ -73,7 +76,8 @@ def _surroundings(
 ) -> tuple[Mask, Float]:
     """Which clusters lie in one part of the layer around that does not turn, and the mean field there."""
     lowest = np.full(count + 1, np.iinfo(np.int32).max, dtype=np.int32)
-    highest, total, hits = (np.zeros(count + 1, dtype=kind) for kind in (np.int32, np.float64, np.int64))
+    highest = np.zeros(count + 1, dtype=np.int32)
+    total, hits = np.zeros(count + 1), np.zeros(count + 1, dtype=np.int64)
     for axis in range(3):
         for side in (1, -1):
             beside = np.roll(parts, side, axis=axis)
