@@ -242,7 +242,7 @@ def test_troubles(trouble: Callable[[Scan, Signal, Signal], None], recipe: str) 
     trouble(scan, magnitude, phase)
     maps = outcome(scan.stack(magnitude, phase), recipe)
     # a line that has no right phase and rows that are missing cost more than a bound can say, and so do
-    # missing voxels where a mean over spheres takes them for 0
+    # many missing voxels, between which only small spheres fit
     if trouble in (open_fringe_line, lost_rows) or (trouble is sprinkled and recipe == "fast, any object"):
         return
     if recipe in SEEING:
