@@ -17,7 +17,7 @@ from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
 
 DIVISIONS = 4  # 2562 points
-PASSES = 4  # with ten times more smoothing each, while the surface crosses itself
+PASSES = 3  # with ten times more smoothing each, while the surface crosses itself
 
 
 @dataclass(frozen=True)

@@ -75,9 +75,9 @@ def evened(image: Float, tissue: Mask, voxel_mm: Sequence[float], width_mm: floa
     """
     typical = np.float32(np.median(image[tissue])) if tissue.any() else np.float32(1)
     bias = local_level(image, tissue, voxel_mm, width_mm, 0.8)
-    even: Float = (image / np.maximum(bias, np.float32(1e-3) * typical + np.finfo(np.float32).tiny)).astype(
-        np.float32
-    )
+    # what has hardly any signal around is not made bright
+    least = max(1e-3 * float(typical), 1e-6 * float(image.max(initial=0)), float(np.finfo(np.float32).tiny))
+    even: Float = (image / np.maximum(bias, np.float32(least))).astype(np.float32)
     return even
 
 
