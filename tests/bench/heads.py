@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 
 import qsmnode.phantom
-from qsmnode.engine import EchoStack, forward_field
-from qsmnode.engine.types import Float
+from qsmnode.engine import EchoStack
+from qsmnode.engine.dipole import dipole_kernel
+from qsmnode.engine.fourier import fast_shape, irfftn, rfftn
+from qsmnode.engine.types import Float, Grid
 from qsmnode.phantom.head import HeadShape, Protocol, SimulatedHead, simulate
 from qsmnode.phantom.protocol import quick_protocol
 from qsmnode.phantom.signal import Complex, add_noise, coils, harmonic_map, shim
@@ -141,7 +143,7 @@ def easy(head: HeadShape, protocol: Protocol) -> SimulatedHead:
     fine = simulate(head, protocol)
     geometry, grid = protocol.geometry(), protocol.geometry().grid()
     chi, brain = fine.susceptibility_ppm, fine.brain_mask
-    total = forward_field(chi - np.float32(AIR_PPM), grid)
+    total = kernel_field(chi - np.float32(AIR_PPM), grid)
     total -= harmonic_map(shim(total, brain, geometry), geometry)
     hertz = total * np.float32(protocol.frequency_mhz)
     decay, density = tissue_table(protocol.field_t)[fine.labels, 1:].transpose(3, 0, 1, 2)
@@ -151,8 +153,22 @@ def easy(head: HeadShape, protocol: Protocol) -> SimulatedHead:
         turned = np.float32(2 * np.pi * time_s) * hertz + offset
         echo[...] = 1000 * density * np.exp(-decay * np.float32(time_s) + 1j * turned)
     stack = noisy(signal, protocol, fine.labels == WHITE, np.random.default_rng([head.seed, 104729]))
-    local = forward_field(np.where(brain, chi, np.float32(0)), grid)
+    local = kernel_field(np.where(brain, chi, np.float32(0)), grid)
     return replace(fine, stack=stack, total_field_hz=hertz, local_field_ppm=local)
+
+
+def kernel_field(chi: Float, grid: Grid) -> Float:
+    """Field (ppm) of a susceptibility (X, Y, Z) in ppm by the continuous kernel, sampled on the image's grid.
+
+    No real field is like that next to a step. The array is padded twofold with zeros.
+    """
+    shape = fast_shape(grid.shape, grid.shape)
+    inner = tuple(slice(0, n) for n in grid.shape)
+    padded = np.zeros(shape, np.float32)
+    padded[inner] = chi
+    spectrum = rfftn(padded)
+    spectrum *= dipole_kernel(shape, grid.voxel_mm, grid.b0_direction)
+    return np.ascontiguousarray(irfftn(spectrum, shape)[inner])
 
 
 def noisy(signal: Complex, protocol: Protocol, white: Any, rng: np.random.Generator) -> EchoStack:
