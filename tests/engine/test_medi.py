@@ -146,6 +146,7 @@ def test_means_of_spheres_take_out_background_that_is_left() -> None:
     plain, _ = _invert(balls, spoiled)
     assert inner.error(helped) < 0.6 * inner.error(plain)
     assert 0.3 < quality["inversion_coverage"] < 0.8
+    assert quality["inversion_streak"] < 1
 
 
 def test_without_its_means_the_data_is_what_the_kernel_without_them_makes() -> None:
@@ -174,8 +175,9 @@ def _with_ventricle() -> tuple[Scene, Measured]:
 def test_the_ventricles_become_uniform_and_zero() -> None:
     head, measured = _with_ventricle()
     fluid = distance(head.grid, VENTRICLE) < 3.5
-    free, _ = _invert(head, measured=measured)
-    held, _ = _invert(head, measured=measured, csf_zero=True)
+    free, before = _invert(head, measured=measured)
+    held, quality = _invert(head, measured=measured, csf_zero=True)
+    assert quality["inversion_residual"] == pytest.approx(before["inversion_residual"], abs=0.01)
     assert held[fluid].std() < 0.5 * free[fluid].std()
     assert abs(held[fluid].mean()) < 0.002
     weak, _ = _invert(head, measured=measured, csf_zero=True, csf_lambda=0.0)

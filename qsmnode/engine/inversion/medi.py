@@ -112,12 +112,14 @@ def medi(
     flat = flat_parts(window.cut(magnitude), inside, grid, parameters.edges)
     problem = _Problem(data, flat, None if csf is None else window.cut(csf), inside, grid, parameters)
     numbers = problem.iterate(progress)
-    chi = problem.chi / np.float32(scale)
-    if csf is not None:
-        chi -= np.float32(np.mean(window.paste(chi)[csf], dtype=np.float64))
-    chi[~inside] = 0
+    chi = np.where(inside, problem.chi / np.float32(scale), np.float32(0)).astype(np.float32)
     numbers["inversion_coverage"] = float(np.mean(data.known[inside])) if mask.any() else 0.0
     numbers |= fit_numbers(chi, data.phase / np.float32(scale), data.weight**2, data.kernel)
+    # without means of spheres slow changes have no power at all: that would look like streaks
+    numbers["inversion_streak"] = fit_numbers(chi, phase, trust, kernel)["inversion_streak"]
+    if csf is not None:
+        level = np.float32(np.mean(window.paste(chi)[csf], dtype=np.float64))
+        chi = np.where(inside, chi - level, np.float32(0)).astype(np.float32)
     return window.paste(chi), numbers
 
 
