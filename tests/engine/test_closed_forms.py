@@ -100,9 +100,9 @@ def cylinder_field(grid: Grid, radius: float, axis: int, parts: int = 1) -> tupl
 
 SPHERES = [
     *(((50, 50, 50), (1.0, 1.0, 1.0), 8.0, name) for name in ORIENTATIONS),
-    *(((98, 98, 50), (1.0, 1.0, 2.0), 16.0, name) for name in ("axial", "coronal", "double oblique")),
-    ((50, 98, 98), (2.0, 1.0, 1.0), 16.0, "oblique"),
-    ((146, 146, 38), (1.0, 1.0, 4.0), 32.0, "double oblique"),
+    *(((82, 82, 42), (1.0, 1.0, 2.0), 16.0, name) for name in ("coronal", "double oblique")),
+    ((42, 82, 82), (2.0, 1.0, 1.0), 16.0, "oblique"),
+    ((130, 130, 34), (1.0, 1.0, 4.0), 32.0, "double oblique"),
 ]
 
 
@@ -124,7 +124,7 @@ CYLINDERS = [
     *(((56, 56, 120), (1.0, 1.0, 4.0), 2, name) for name in ORIENTATIONS),
     ((120, 56, 56), (4.0, 1.0, 1.0), 0, "oblique"),
     ((56, 240, 56), (1.0, 2.0, 1.0), 1, "double oblique"),
-    ((50, 50, 480), (1.0, 1.0, 1.0), 2, "coronal"),
+    ((42, 42, 480), (1.0, 1.0, 1.0), 2, "coronal"),
 ]
 
 
