@@ -67,8 +67,9 @@ def tgv(
     The misfit psi obeys: Laplacian of psi = (1/3 Laplacian - (b grad)^2) chi - Laplacian of the field. The
     field's Laplacian needs no unwrapping, and knows nothing of sources outside the mask: their field is
     harmonic inside. So unwrapping, background removal and inversion are one problem, solved by steps that
-    look at neighbours only. The equation holds where its stencil lies in the mask; at the rim, and where it
-    is cut off, chi is what generalised variation continues.
+    look at neighbours only. The equation holds where its stencil lies in the mask; in the rim beyond, chi is
+    what generalised variation continues. Voxels whose phase lacks turns count little, and are kept from
+    disturbing others.
 
     Args:
         local_field_ppm: (X, Y, Z); the field that other methods start from, not used here.
