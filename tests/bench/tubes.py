@@ -2,9 +2,9 @@
 
     python -m tests.bench.tubes [--voxel 2.0] [--recipe phantom] [--echo-times-ms 2 4.5 ...]
 
-Each solution in three directions, 3 T, noise and transmit phase included; mean over each tube without its outer
-1.5 mm, relative to the water around. Asked for: R squared 0.99 and a slope of 0.326 ppm/mM within 10 % for
-gadolinium; 0.98 and -0.000268 ppm l/mmol within 10 % for calcium chloride.
+Each solution in three directions, 3 T, noise and transmit phase included; mean over each tube without its
+outer 1.5 mm, relative to the water around. Asked for: R squared 0.99 and a slope of 0.326 ppm/mM within 10 %
+for gadolinium; 0.98 and -0.000268 ppm l/mmol within 10 % for calcium chloride.
 """
 
 from __future__ import annotations
