@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsmnode.engine.background.projection import HalvedProjection, Projection
+from qsmnode.engine.background.projection import TwoGrids
+from qsmnode.engine.dipole import dipole_kernel
 from qsmnode.engine.levels import factors_of
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
@@ -17,9 +18,9 @@ from qsmnode.engine.window import Window
 class Parameters:
     """Parameters of PDF."""
 
-    iterations: int = parameter(20, "most iterations", unit="1", low=1, high=1000)
+    iterations: int = parameter(5, "most iterations", unit="1", low=1, high=1000)
     coarse_iterations: int = parameter(
-        0, "most iterations on half the resolution before", unit="1", low=0, high=1000
+        40, "most iterations on half the resolution before", unit="1", low=0, high=1000
     )
     tolerance: float = parameter(0.002, "relative gradient that ends it", unit="1", low=1e-6, high=0.5)
     padding_mm: float = parameter(20.0, "room for sources around the mask", unit="mm", low=5.0, high=80.0)
@@ -52,14 +53,13 @@ def pdf(
     square = inside.astype(np.float32)
     if weight is not None:
         square *= window.cut(weight).astype(np.float32) ** 2
-    shape = (square, ~inside, grid.voxel_mm, grid.b0_direction)
-    fine = Projection(*shape)
+    kernel = dipole_kernel(window.shape, grid.voxel_mm, grid.b0_direction)
+    grids = TwoGrids(square, ~inside, kernel, grid.voxel_mm, grid.b0_direction)
+    fine = grids.fine
     known -= np.float32(fine.mean(known))
-    start = None
-    if parameters.coarse_iterations:
-        limits = (parameters.coarse_iterations, parameters.tolerance)
-        _, start = HalvedProjection(*shape).background(known, *limits)
-    background, _, done = fine.background(known, parameters.iterations, parameters.tolerance, start)
+    background, done = grids.background(
+        known, parameters.coarse_iterations, parameters.iterations, parameters.tolerance
+    )
     local = np.where(inside, known - background, np.float32(0))
     left = float(np.sqrt(np.sum(square * local**2, dtype=np.float64) / max(fine.total, 1e-30)))
     given = float(np.sqrt(np.sum(square * known**2, dtype=np.float64) / max(fine.total, 1e-30)))

@@ -21,17 +21,15 @@ class Projection:
     Args:
         square: (X, Y, Z) padded float32, W^2, 0 outside the mask.
         outside: (X, Y, Z), where sources may be.
-        voxel_mm: voxel edges in mm.
-        b0_direction: unit vector in array axes.
+        kernel: (X, Y, Z // 2 + 1), dipole kernel.
 
     Source: 10.1002/nbm.1670.
     """
 
-    def __init__(self, square: Float, outside: Mask, voxel_mm: Triple, b0_direction: Triple) -> None:
+    def __init__(self, square: Float, outside: Mask, kernel: Float) -> None:
         x, y, z = square.shape
         self.shape: Shape = (x, y, z)
-        self.square, self.outside = square, outside
-        self.kernel = dipole_kernel(self.shape, voxel_mm, b0_direction)
+        self.square, self.outside, self.kernel = square, outside, kernel
         self.total = float(square.sum(dtype=np.float64))
         self.sums = np.zeros(x)
 
@@ -87,28 +85,45 @@ class Projection:
         return float(self.sums.sum())
 
 
-class HalvedProjection:
-    """The same on a grid of half the resolution: for backgrounds that are smooth inside the mask.
+class TwoGrids:
+    """The same, on half the resolution first: most of a background is smooth, and costs an eighth there.
 
-    Args: as for :class:`Projection`; each length a multiple of its factor in ``levels.factors_of``.
+    Args:
+        square, outside, kernel: as for :class:`Projection`; each length a multiple of its factor in
+            ``levels.factors_of``.
+        voxel_mm: voxel edges in mm.
+        b0_direction: unit vector in array axes.
     """
 
-    def __init__(self, square: Float, outside: Mask, voxel_mm: Triple, b0_direction: Triple) -> None:
+    def __init__(
+        self, square: Float, outside: Mask, kernel: Float, voxel_mm: Triple, b0_direction: Triple
+    ) -> None:
+        self.fine = Projection(square, outside, kernel)
         self.factors = factors_of(voxel_mm)
-        self.square = square
         self.share = halved(square, self.factors)
         empty = halved(outside.astype(np.float32), self.factors) >= np.float32(0.5)
         x, y, z = (v * f for v, f in zip(voxel_mm, self.factors, strict=True))
-        self.coarse = Projection(self.share, empty, (x, y, z), b0_direction)
+        shape: Shape = (self.share.shape[0], self.share.shape[1], self.share.shape[2])
+        self.coarse = Projection(self.share, empty, dipole_kernel(shape, (x, y, z), b0_direction))
 
-    def background(self, field: Float, iterations: int, tolerance: float) -> tuple[Float, Float]:
-        """What outside sources explain of ``field``, and those sources, both on the fine grid."""
-        weighted = halved(field * self.square, self.factors)
-        mean = weighted / np.maximum(self.share, np.float32(1e-12))
-        found, sources, _ = self.coarse.background(
-            np.where(self.share > 0, mean, np.float32(0)), iterations, tolerance
-        )
-        return doubled(found, self.factors), doubled(sources, self.factors)
+    def background(
+        self, field: Float, coarse_iterations: int, iterations: int, tolerance: float
+    ) -> tuple[Float, int]:
+        """What outside sources explain of ``field``, and the iterations on the fine grid.
+
+        Args:
+            field: (X, Y, Z), any unit; looked at where W is above 0.
+            coarse_iterations, iterations: most iterations on each grid.
+            tolerance: as for :class:`Projection`.
+        """
+        start = None
+        if coarse_iterations:
+            weighted = halved(field * self.fine.square, self.factors)
+            weighted /= np.maximum(self.share, np.float32(1e-12))
+            _, sources, _ = self.coarse.background(weighted, coarse_iterations, tolerance)
+            start = doubled(sources, self.factors)
+        found, _, done = self.fine.background(field, iterations, tolerance, start)
+        return found, done
 
 
 @compiled

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy import ndimage
+import math
 
+import numpy as np
+
+from qsmnode.engine.compiled import compiled, in_slabs
+from qsmnode.engine.offset.smooth import smoothed_value
 from qsmnode.engine.types import Float, Grid, Mask
 
 _SURROUNDINGS_MM = 4.0
-_SHARPNESS = 4
 _TINY = 1e-6
 
 
@@ -30,25 +32,50 @@ def edge_weights(
 
     Source: the morphological prior of 10.1002/mrm.22816, as a smooth weight instead of a binary one.
     """
+    weight = np.ones(mask.shape, np.float32)
     if not mask.any():
-        return np.ones(mask.shape, np.float32)
+        return weight
     relative = _relative(magnitude, mask, grid)
-    square = np.zeros(mask.shape, np.float32)
-    for axis, size in enumerate(grid.voxel_mm):
-        # the last voxel has no neighbour: its difference to the first would be no edge
-        step = np.diff(relative, axis=axis, append=np.take(relative, [-1], axis=axis)) / np.float32(size)
-        square += step * step
-    gradient = np.sqrt(square)
+    inverse_edge = np.array([1.0 / v for v in grid.voxel_mm], np.float32)
+    gradient = np.empty(mask.shape, np.float32)
+    in_slabs(_gradient, mask.shape[0], relative, inverse_edge, gradient)
     limit = max(float(np.percentile(gradient[mask], 100.0 * (1.0 - edges))), _TINY)
-    weight = at_edge + (flat - at_edge) / (1.0 + (gradient / limit) ** _SHARPNESS)
-    return np.where(mask, weight, 1.0).astype(np.float32)
+    in_slabs(_weigh, mask.shape[0], gradient, mask, limit, at_edge, flat, weight)
+    return weight
 
 
 def _relative(magnitude: Float, mask: Mask, grid: Grid) -> Float:
     """Magnitude over its surroundings: coils and their distance drop out."""
-    sigma = [_SURROUNDINGS_MM / size for size in grid.voxel_mm]
-    inside = np.where(mask, magnitude, np.float32(0)).astype(np.float32)
-    around = ndimage.gaussian_filter(inside, sigma, mode="constant")
-    share = ndimage.gaussian_filter(mask.astype(np.float32), sigma, mode="constant")
-    mean = around / np.maximum(share, np.float32(1e-3))
-    return np.where(mask, inside / np.maximum(mean, np.float32(_TINY)), np.float32(1)).astype(np.float32)
+    around = smoothed_value(magnitude, mask.astype(np.float32), grid.voxel_mm, _SURROUNDINGS_MM)
+    known = mask & (around > _TINY * max(float(around.max()), _TINY))
+    return np.where(known, magnitude / np.where(known, around, np.float32(1)), np.float32(1)).astype(
+        np.float32
+    )
+
+
+@compiled
+def _gradient(start: int, stop: int, values: Float, inverse_edge: Float, out: Float) -> None:
+    """Length of the differences to the next voxels; the last voxel of an axis has no next one."""
+    nx, ny, nz = values.shape
+    for x in range(start, stop):
+        for y in range(ny):
+            for z in range(nz):
+                here = values[x, y, z]
+                dx = (values[x + 1, y, z] - here) * inverse_edge[0] if x + 1 < nx else np.float32(0)
+                dy = (values[x, y + 1, z] - here) * inverse_edge[1] if y + 1 < ny else np.float32(0)
+                dz = (values[x, y, z + 1] - here) * inverse_edge[2] if z + 1 < nz else np.float32(0)
+                out[x, y, z] = math.sqrt(dx * dx + dy * dy + dz * dz)
+
+
+@compiled
+def _weigh(
+    start: int, stop: int, gradient: Float, mask: Mask, limit: float, at_edge: float, flat: float, out: Float
+) -> None:
+    """From ``flat`` where nothing changes down to ``at_edge``, half-way where the gradient is ``limit``."""
+    _, ny, nz = gradient.shape
+    for x in range(start, stop):
+        for y in range(ny):
+            for z in range(nz):
+                if mask[x, y, z]:
+                    steep = (gradient[x, y, z] / limit) ** 2
+                    out[x, y, z] = at_edge + (flat - at_edge) / (1.0 + steep * steep)

@@ -122,7 +122,8 @@ def scene_of(
     square = inside.astype(np.float32)
     if weight is not None:
         square *= window.cut(weight).astype(np.float32) ** 2
-    field = window.cut(np.where(mask, local_field_ppm, np.float32(0)).astype(np.float32))
+    # a value that nothing trusts would only stand in the way of the first steps
+    field = np.where(square > 0, window.cut(local_field_ppm), np.float32(0)).astype(np.float32)
     variation = np.where(inside, np.float32(1), np.float32(parameters.outside))
     if measured.combined is not None:
         variation *= edge_weights(

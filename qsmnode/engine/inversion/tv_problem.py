@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from qsmnode.engine.background.projection import HalvedProjection
+from qsmnode.engine.background.projection import TwoGrids
 from qsmnode.engine.compiled import in_slabs
 from qsmnode.engine.dipole import dipole_kernel
 from qsmnode.engine.fourier import Shape, irfftn, rfftn
@@ -20,6 +20,8 @@ RELAXATION = 1.7
 # a map that still changes by this many tolerances is good enough to refine the field with
 EARLY = 4.0
 PROJECTION_TOLERANCE = 1e-4
+# after as many on half the resolution as the plan says
+FINE_PROJECTIONS = 2
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Problem:
         self.kernel = dipole_kernel(self.shape, scene.voxel_mm, scene.b0_direction)
         self.differences = self._squared_differences()
         self.limits = (scene.variation / np.float32(plan.coupling)).astype(np.float32)
-        self.projection: HalvedProjection | None = None
+        self.projection: TwoGrids | None = None
 
     def _squared_differences(self) -> tuple[Float, Float, Float]:
         terms = []
@@ -101,7 +103,8 @@ class Problem:
             )  # fmt: skip
             gradient, other = other, gradient
             changed = _relative(sums) if iteration else np.inf
-            report(iteration / plan.iterations)
+            if iteration:
+                report(iteration / plan.iterations)
             if refinements and changed < plan.tolerance * EARLY:
                 field = self.refined(chi, field)
                 refinements -= 1
@@ -125,10 +128,12 @@ class Problem:
         """The field without what outside sources explain of it better than ``chi`` inside the mask does."""
         inside, scene = self.scene.inside, self.scene
         if self.projection is None:
-            self.projection = HalvedProjection(scene.square, ~inside, scene.voxel_mm, scene.b0_direction)
+            self.projection = TwoGrids(scene.square, ~inside, self.kernel, scene.voxel_mm, scene.b0_direction)
         explained = self.field_of(np.where(inside, chi, np.float32(0)))
         rest = np.where(inside, field - explained, np.float32(0))
-        background, _ = self.projection.background(rest, self.plan.projections, PROJECTION_TOLERANCE)
+        background, _ = self.projection.background(
+            rest, self.plan.projections, FINE_PROJECTIONS, PROJECTION_TOLERANCE
+        )
         return np.where(inside, field - background, np.float32(0))
 
     def _step(self, from_gradient: Float, from_data: Float) -> tuple[Float, Float]:
