@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from qsmnode.engine.measured import Measured
 from qsmnode.engine.r2star.noise import magnitude_noise
@@ -11,6 +12,17 @@ from qsmnode.engine.types import Float, Grid, Mask
 
 # of protons
 MHZ_PER_TESLA = 42.577478
+
+# of every image that a recipe can ask for
+UNITS = MappingProxyType(
+    {
+        "r2star": "1/s",
+        "swi": "arbitrary, as the magnitude",
+        "swi_mip": "arbitrary, as the magnitude",
+        "chi_positive": "ppm",
+        "chi_negative": "ppm",
+    }
+)
 
 
 @dataclass(frozen=True)

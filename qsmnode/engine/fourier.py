@@ -32,6 +32,7 @@ from qsmnode.errors import EngineInputError
 
 THREADS_VARIABLE = "QSMNODE_THREADS"
 BACKEND_VARIABLE = "QSMNODE_FFT"
+DEFAULT_BACKEND = "scipy"
 
 Spectrum = npt.NDArray[np.complex64]
 Shape = tuple[int, int, int]
@@ -70,7 +71,7 @@ class _Backend:
 
 
 _BACKENDS = {
-    "scipy": _Backend("scipy.fft", "scipy"),
+    DEFAULT_BACKEND: _Backend("scipy.fft", "scipy"),
     "pyfftw": _Backend("pyfftw.interfaces.scipy_fft", "pyfftw", "fftw"),
     "mkl": _Backend("mkl_fft.interfaces.scipy_fft", "mkl_fft", "mkl"),
 }
@@ -84,7 +85,7 @@ class _Settings:
         text = os.environ.get(THREADS_VARIABLE, "")
         self.count = max(1, min(available, int(text))) if text.isdecimal() else available
         # looked at when first needed: a wrong name must not break the import of this file
-        self.name = os.environ.get(BACKEND_VARIABLE, "") or "scipy"
+        self.name = os.environ.get(BACKEND_VARIABLE, "") or DEFAULT_BACKEND
         self.module: Any = None
 
     def choose(self, name: str) -> None:

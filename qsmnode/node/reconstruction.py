@@ -8,6 +8,7 @@ from datetime import datetime
 
 from qsmnode.dicom.source import Source
 from qsmnode.engine import Recipe, reconstruct
+from qsmnode.engine.fourier import DEFAULT_BACKEND, backend_name
 from qsmnode.measure.statistics import whole_brain
 from qsmnode.products.context import ProductContext
 
@@ -40,14 +41,22 @@ def reconstructed(
         node=node,
         revision=revision,
         revision_of=revision_of,
+        transforms=_unusual_transforms(),
     )
+
+
+def _unusual_transforms() -> str:
+    """The library of the Fourier transforms where it is not the default one: last bits depend on it."""
+    name = backend_name()
+    return "" if name.split()[0] == DEFAULT_BACKEND else name
 
 
 def remarks(quality: Mapping[str, float]) -> tuple[str, ...]:
     """What a reader of the numbers must know of how the reconstruction went."""
     found = []
     if quality.get("offset_corrected") == 0:
-        found.append("one echo: the phase offset is not corrected")
+        why = "one echo" if quality.get("input_echoes") == 1 else "as the recipe says"
+        found.append(f"{why}: the phase offset is not corrected")
     if quality.get("offset_odd_even_corrected") == 1:
         found.append("bipolar readout: odd and even echoes were aligned")
     if quality.get("mask_brain_plausible") == 0:

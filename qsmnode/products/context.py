@@ -60,6 +60,8 @@ class ProductContext:
         revision_of: the series that this one replaces, for people to know.
         node: name of this node, such as its AE title.
         options: product options and whatever else changes the objects; part of their UIDs.
+        transforms: the library of the Fourier transforms and its version where it is not the default one,
+            else "". It changes the last bits of the map, and so is part of the UIDs.
 
     Raises:
         EngineInputError: the maps do not lie on the source's grid.
@@ -74,6 +76,7 @@ class ProductContext:
     revision_of: str | None = None
     node: str = "QSMNODE"
     options: Mapping[str, str] = field(default_factory=dict)
+    transforms: str = ""
 
     def __post_init__(self) -> None:
         shape = self.source.stack.grid.shape
@@ -84,11 +87,13 @@ class ProductContext:
             )
 
     def uid(self, *parts: str) -> str:
-        """A UID that follows from input content and identity, recipe, version, options and ``parts``.
+        """A UID that follows from input content, identity, recipe, versions, options and ``parts``.
 
         The time is not part of it: the same job built twice is the same objects.
         """
         options = [f"{name}={value}" for name, value in sorted(self.options.items())]
+        if self.transforms:
+            options.append(f"transforms {self.transforms}")
         return derive_uid(
             self.source.content_sha256,
             self._identity,
@@ -111,5 +116,8 @@ class ProductContext:
 
     @property
     def algorithm(self) -> str:
-        """Recipe, version and hash in one line."""
-        return f"qsmnode {__version__}, recipe {self.recipe.version}, sha256 {self.recipe.hash[:16]}"
+        """Recipe, version and hash in one line, and the library of the transforms where it is unusual."""
+        transforms = f", Fourier transforms by {self.transforms}" if self.transforms else ""
+        return (
+            f"qsmnode {__version__}, recipe {self.recipe.version}, sha256 {self.recipe.hash[:16]}{transforms}"
+        )

@@ -13,16 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from qsmnode import __version__
+from qsmnode.engine.contrasts import UNITS
 from qsmnode.products.context import ProductContext
 from qsmnode.products.storage import open_private
 
 # NIfTI coordinates point right and anterior where DICOM's point left and posterior
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 SIDECAR = "susceptibility.json"
+_UNITS = {"susceptibility": "ppm", "local_field": "ppm", "total_field": "Hz", "mask": "0 or 1"}
 
 
 def write(context: ProductContext, folder: Path) -> list[Path]:
-    """Write susceptibility (ppm), mask, local_field (ppm), total_field (Hz) and the sidecar."""
+    """Write susceptibility (ppm), mask, local_field (ppm), total_field (Hz), contrasts and the sidecar."""
     maps = context.maps
     affine = _LPS_TO_RAS @ context.source.affine
     images: dict[str, npt.NDArray[Any]] = {
@@ -30,6 +32,7 @@ def write(context: ProductContext, folder: Path) -> list[Path]:
         "mask": maps.mask.astype(np.uint8),
         "local_field": maps.local_field,
         "total_field": maps.total_field,
+        **maps.contrasts,
     }
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     written = [_write(folder / f"{name}.nii.gz", data, affine) for name, data in images.items()]
@@ -42,13 +45,16 @@ def write(context: ProductContext, folder: Path) -> list[Path]:
 def describe(context: ProductContext) -> Mapping[str, Any]:
     """What the numbers are: units, reference, how they were made, and how well."""
     stack = context.source.stack
+    software = {"Name": "qsmnode", "Version": __version__}
+    if context.transforms:
+        software["FourierTransforms"] = context.transforms
     return {
-        "Units": {"susceptibility": "ppm", "local_field": "ppm", "total_field": "Hz", "mask": "0 or 1"},
+        "Units": {**_UNITS, **{name: UNITS[name] for name in context.maps.contrasts}},
         "Reference": context.maps.reference,
         "EchoTimes_s": list(stack.echo_times_s),
         "ImagingFrequency_MHz": stack.imaging_frequency_mhz,
         "B0DirectionInArrayAxes": list(stack.grid.b0_direction),
-        "GeneratedBy": {"Name": "qsmnode", "Version": __version__},
+        "GeneratedBy": software,
         "Recipe": {
             "Version": context.recipe.version,
             "SHA256": context.recipe.hash,

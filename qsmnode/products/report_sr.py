@@ -251,6 +251,8 @@ def parameters(context: ProductContext) -> list[str]:
         f"recipe: {context.recipe.version}, sha256 {context.recipe.hash}",
         *(f"{step}: {_in_words(chosen)}" for step, chosen in context.recipe.as_mapping().items()),
     ]
+    if context.transforms:
+        lines.append(f"Fourier transforms: {context.transforms}")
     return [plain(line) for line in lines]
 
 

@@ -57,3 +57,10 @@ def test_what_a_reader_must_know_is_said() -> None:
     assert "unreliable" in unreliable
     assert "380 ml" in unreliable
     assert len(remarks({"offset_corrected": 0.0, "offset_odd_even_corrected": 1.0})) == 2
+
+
+def test_why_the_offset_stays_is_said() -> None:
+    (single,) = remarks({"offset_corrected": 0.0, "input_echoes": 1.0})
+    assert single == "one echo: the phase offset is not corrected"
+    (chosen,) = remarks({"offset_corrected": 0.0, "input_echoes": 5.0})
+    assert chosen == "as the recipe says: the phase offset is not corrected"

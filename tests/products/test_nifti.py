@@ -37,6 +37,21 @@ def test_equal_maps_are_equal_files_without_identity(context: Make, tmp_path: Pa
     assert "P-1" not in (tmp_path / "a" / nifti.SIDECAR).read_text("utf-8")
 
 
+def test_contrasts_are_written_with_their_units(context: Make, tmp_path: Path) -> None:
+    rates = np.full(context().maps.susceptibility.shape, 17.5, np.float32)
+    written = nifti.write(context(maps={"contrasts": {"r2star": rates}}), tmp_path)
+    assert tmp_path / "r2star.nii.gz" in written
+    image = nibabel.Nifti1Image.from_bytes(_unpacked(tmp_path / "r2star.nii.gz"))
+    np.testing.assert_array_equal(np.asanyarray(image.dataobj), rates)
+    assert json.loads((tmp_path / nifti.SIDECAR).read_text("utf-8"))["Units"]["r2star"] == "1/s"
+
+
+def test_the_library_of_the_transforms_is_named_where_it_is_unusual(context: Make) -> None:
+    assert nifti.describe(context())["GeneratedBy"].keys() == {"Name", "Version"}
+    other = nifti.describe(context(context={"transforms": "pyfftw 0.15.0"}))
+    assert other["GeneratedBy"]["FourierTransforms"] == "pyfftw 0.15.0"
+
+
 def _unpacked(path: Path) -> bytes:
     import gzip
 

@@ -52,7 +52,7 @@ def test_it_says_what_it_is(context: Make, tmp_path: Path) -> None:
     assert "RescaleSlope" not in image
     assert (image.WindowCenter, image.WindowWidth) == (50, 300)
     assert "research use" in image.SeriesDescription
-    assert "default/1" in image.DerivationDescription
+    assert "default/2" in image.DerivationDescription
     assert "mean of the whole brain +- 0" in image.DerivationDescription
     assert image.EchoTime is None
     purposes = [
@@ -100,6 +100,7 @@ def test_equal_input_gives_equal_bytes_and_names(context: Make, tmp_path: Path) 
     [
         {"context": {"revision": 2}},
         {"context": {"options": {"mask": "own"}}},
+        {"context": {"transforms": "pyfftw 0.15.0"}},
         {"PatientID": "P-2"},
     ],
 )

@@ -76,6 +76,13 @@ def test_equal_input_gives_equal_bytes(context: Make, tmp_path: Path) -> None:
     assert [str(pydicom.dcmread(first).SOPInstanceUID)] == list(report_sr.plan(context()).sop_instance_uids)
 
 
+def test_an_unusual_library_of_transforms_is_named(context: Make) -> None:
+    unusual = context(context={"transforms": "pyfftw 0.15.0"})
+    assert "Fourier transforms: pyfftw 0.15.0" in _texts(report_sr.build(unusual)[0])
+    assert unusual.algorithm == f"{context().algorithm}, Fourier transforms by pyfftw 0.15.0"
+    assert not any("transforms" in line for line in report_sr.parameters(context()))
+
+
 def test_it_says_how_the_numbers_came_about(context: Make, made: SimpleNamespace) -> None:
     chi = made.maps(made.source()).susceptibility.copy()
     chi[3, 3, 3] = 50.0
