@@ -35,8 +35,8 @@ class Window:
     ) -> Window:
         """The box of ``mask`` with at least ``padding_mm`` around it on every side.
 
-        Padding does not end at the edge of the grid: there it is made of zeros. The lengths of the padded array
-        are multiples of ``multiple``, so that the array can be halved.
+        Padding does not end at the edge of the grid: there it is made of zeros. The lengths of the padded
+        array are multiples of ``multiple``, so that the array can be halved.
         """
         box = Box.around(mask, 0.0, voxel_mm)
         sizes = [s.stop - s.start for s in box.slices]
