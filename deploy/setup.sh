@@ -4,8 +4,8 @@
 #   deploy/setup.sh          what running the node needs
 #   deploy/setup.sh --dev    the tests' tools as well
 #
-# Doing it again changes nothing and takes no time, unless a lock file, pyproject.toml or this checkout's place
-# has changed. QSMNODE_PYTHON names the interpreter; otherwise the newest suitable one on PATH is taken.
+# Doing it again changes nothing and takes seconds, unless a lock file, pyproject.toml or this checkout's place
+# has changed; where only the sources have, their voxel loops are compiled. QSMNODE_PYTHON names the interpreter; otherwise the newest suitable one on PATH is taken.
 # Exit codes: 0 ready, 2 no suitable Python, 1 anything else, with pip's own words.
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -58,13 +58,12 @@ quietly() {
     fi
 }
 
-# The first reconstruction need not wait for machine code then. It is kept for exactly these sources.
+# The first reconstruction need not wait for machine code then. It is kept for exactly these sources, and made
+# anew once they have changed; else this says nothing. Where it fails, a developer's tests say more about it.
 compile_voxel_loops() {
-    if ! "$venv/bin/python" -m qsmnode.engine.warm 2>>"$log"; then
-        cat "$log" >&2
-        echo "deploy/setup.sh: the engine that was installed cannot reconstruct a small head" >&2
-        exit 1
-    fi
+    "$venv/bin/python" -m qsmnode.engine.warm && return
+    echo "deploy/setup.sh: the engine that was installed cannot reconstruct a small head" >&2
+    [ "$lock" = requirements-dev.lock ] || exit 1
 }
 
 # What was installed, from what, and where: scripts in a virtual environment hold its absolute path.
@@ -86,6 +85,7 @@ if command -v flock >/dev/null 2>&1; then
 fi
 
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(wanted)" ] && is_usable_venv; then
+    compile_voxel_loops
     exit 0
 fi
 

@@ -2,19 +2,26 @@
 
 Loops are compiled for the types of their arguments, which only a reconstruction has: so real ones of a tiny
 head are run, with every preset, every method, and every choice that a method offers. Presets named on the
-command line are warmed alone. Where the machine code is kept, :mod:`qsmnode.engine.compiled` says.
+command line are warmed alone. Where the machine code is kept, :mod:`qsmnode.engine.compiled` says; a mark
+there tells that everything was warmed for exactly these sources, this numba and this processor, so that doing
+it again ends at once and says nothing.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import platform
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
+from numba.core.registry import cpu_target
 
 from qsmnode.engine import registry
 from qsmnode.engine.compiled import cache_folder
@@ -122,17 +129,41 @@ def _acquired(echoes: int, ramp_rad: float, winding: bool) -> tuple[EchoStack, M
     return EchoStack(magnitude, phase, TIMES_S[:echoes], FREQUENCY_MHZ, grid), brain
 
 
+def mark() -> Path | None:
+    """The file that is there once everything is warmed; None where machine code cannot be kept.
+
+    It lies with the machine code of these sources. Its name holds what else numba tells its own files by.
+    """
+    folder = cache_folder()
+    if folder is None:
+        return None
+    processor = cpu_target.target_context.codegen().magic_tuple()
+    made_by = repr((platform.python_version(), numba.__version__, processor))
+    return folder / f"warmed-{hashlib.sha256(made_by.encode()).hexdigest()[:16]}"
+
+
 def main(presets: tuple[str, ...]) -> int:
-    """Warm, and print one line; exit code 2 where a preset is unknown, or the tiny head is refused."""
+    """Warm what is not warmed yet, and print one line about it.
+
+    Returns:
+        The exit code: 2 where a preset is unknown, or the tiny head is refused.
+    """
+    done = mark()
+    if done is None:
+        print("Voxel loops are not compiled ahead: no folder for them can be written")
+        return 0
+    if not presets and done.exists():
+        return 0
     start = time.monotonic()
     try:
-        done = warm(presets)
+        count = warm(presets)
     except EngineInputError as error:
         print(f"qsmnode.engine.warm: {error}", file=sys.stderr)
         return 2
-    runs = f"{done} reconstruction{'s' * (done != 1)}"
-    where = "" if cache_folder() else "; nothing is kept, as no folder can be written"
-    print(f"Voxel loops compiled by {runs} in {time.monotonic() - start:.0f} s{where}")
+    if not presets:
+        done.touch(mode=0o600)
+    runs = f"{count} reconstruction{'s' * (count != 1)}"
+    print(f"Voxel loops compiled by {runs} in {time.monotonic() - start:.0f} s")
     return 0
 
 

@@ -77,6 +77,7 @@ case "$*" in
         cp "$0" "$3/bin/python" && cp "$0" "$3/bin/pip" ;;
     *sys.prefix*) cat "${0%/bin/*}/prefix" ;;
     *install*) echo "$*" >>NOTES ;;
+    *qsmnode.engine.warm*) echo warmed >>NOTES-warmed ;;
 esac
 """
     _program(bare_path, "python3.13", maker.replace("NOTES", str(notes)))
@@ -110,6 +111,31 @@ def test_packages_are_installed_by_hash_and_only_once(
         lock.write("# changed\n")
     assert _run(setup, bare_path, "--dev").returncode == 0
     assert len(fake_python.read_text().splitlines()) == 4
+
+
+def test_voxel_loops_are_compiled_after_every_change_of_the_sources(
+    checkout: Path, bare_path: Path, fake_python: Path
+) -> None:
+    """Whether there is anything to compile, the engine knows; an engine that cannot is no installation."""
+    setup = checkout / "deploy/setup.sh"
+    for times in (1, 2):
+        assert _run(setup, bare_path).returncode == 0
+        assert Path(f"{fake_python}-warmed").read_text() == "warmed\n" * times
+    python = checkout / ".venv/bin/python"
+    python.write_text(python.read_text().replace("echo warmed", "exit 2; echo warmed"))
+    result = _run(setup, bare_path)
+    assert result.returncode == 1
+    assert "cannot reconstruct a small head" in result.stderr
+
+
+def test_tests_can_be_run_where_the_engine_is_broken(
+    checkout: Path, bare_path: Path, fake_python: Path
+) -> None:
+    python = bare_path / "python3.13"
+    python.write_text(python.read_text().replace("echo warmed", "exit 2; echo warmed"))
+    result = _run(checkout / "deploy/setup.sh", bare_path, "--dev")
+    assert result.returncode == 0
+    assert "cannot reconstruct a small head" in result.stderr
 
 
 def test_an_environment_that_was_moved_is_made_anew(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -39,6 +40,7 @@ def unit(tmp_path: Path) -> Path:
     text = (_FOLDER / "qsmnode.service").read_text()
     program = Path(sys.executable).with_name("qsmnode")
     text = text.replace(f"{_INSTALLED}/.venv/bin/qsmnode", str(program))
+    text = text.replace(f"{_INSTALLED}/.venv/bin/python", sys.executable)
     text = re.sub(r"^(User|Group)=.*$", r"\1=root", text, flags=re.MULTILINE)
     path = tmp_path / "qsmnode.service"
     path.write_text(text.replace(f"file://{_INSTALLED}/README.md", "man:systemd.unit(5)"))
@@ -46,10 +48,17 @@ def unit(tmp_path: Path) -> Path:
 
 
 def _settings() -> dict[str, str]:
-    parser = configparser.ConfigParser(strict=True, interpolation=None)
+    """What the unit sets once."""
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read(_FOLDER / "qsmnode.service")
     return dict(parser["Service"])
+
+
+def _commands(name: str) -> list[str]:
+    """What is run as ``name``, in its order: a setting that may stand there more than once."""
+    text = (_FOLDER / "qsmnode.service").read_text()
+    return re.findall(rf"^{name}=(.*)$", text, flags=re.MULTILINE)
 
 
 def test_systemd_finds_no_fault(systemd: Callable[..., subprocess.CompletedProcess[str]], unit: Path) -> None:
@@ -102,5 +111,24 @@ def test_what_the_unit_and_its_readme_name_is_there() -> None:
         assert (_FOLDER / name).exists()
     for script in re.findall(rf"{_INSTALLED}/(deploy/\S+\.sh)", readme):
         assert (_ROOT / script).exists()
-    for command in ("ExecStartPre", "ExecStart"):
-        assert _settings()[command].startswith(f"{_INSTALLED}/.venv/bin/qsmnode ")
+    checked, warmed = _commands("ExecStartPre")
+    (run,) = _commands("ExecStart")
+    for command in (checked, run):
+        assert command.startswith(f"{_INSTALLED}/.venv/bin/qsmnode ")
+    # the minus: what only saves time must not keep the node from starting
+    program, _, module = warmed.partition(" -m ")
+    assert program == f"-{_INSTALLED}/.venv/bin/python"
+    assert importlib.util.find_spec(module) is not None
+
+
+def test_only_what_may_stand_more_than_once_does() -> None:
+    text = (_FOLDER / "qsmnode.service").read_text()
+    names = re.findall(r"^(\w+)=", text, flags=re.MULTILINE)
+    assert {name for name in names if names.count(name) > 1} == {"ExecStartPre"}
+
+
+def test_voxel_loops_are_compiled_where_the_service_may_write_and_has_the_time() -> None:
+    settings = _settings()
+    assert settings["Environment"] == f"NUMBA_CACHE_DIR=/var/cache/{settings['CacheDirectory']}"
+    assert int(settings["TimeoutStartSec"]) >= 600
+    assert "MemoryDenyWriteExecute" not in settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -71,8 +72,45 @@ def test_the_head_can_wind_and_alternate() -> None:
     assert winding.quality["unwrap_fallback_fraction"] > 0
 
 
-def test_a_refusal_is_said_and_fails(
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder for machine code in which nothing was warmed yet."""
+    monkeypatch.setattr(warming, "cache_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def test_what_was_warmed_is_not_warmed_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run: list[object] = []
+    monkeypatch.setattr(warming, "_run", lambda plan, **_: run.append(plan))
+    assert warming.main(("fast",)) == 0
+    assert len(run) == 1
+    assert warming.main(()) == 0  # one preset is not everything
+    everything = len(run) - 1
+    assert everything == len(list(warming.plans())) + 2
+    assert f"compiled by {everything} reconstructions" in capsys.readouterr().out
+
+    assert warming.main(()) == 0
+    assert capsys.readouterr() == ("", "")
+    assert len(run) == everything + 1
+
+    monkeypatch.setattr(warming.platform, "python_version", lambda: "3.99.0")
+    assert warming.main(()) == 0
+    assert len(run) == 2 * everything + 1
+
+
+def test_where_nothing_can_be_kept_nothing_is_warmed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(warming, "cache_folder", lambda: None)
+    monkeypatch.setattr(warming, "_run", lambda *_, **__: pytest.fail("nothing is there to be warmed"))
+    assert warming.main(()) == 0
+    assert "no folder for them can be written" in capsys.readouterr().out
+
+
+def test_a_refusal_is_said_and_fails(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise EngineInputError("mask: nothing found")
@@ -80,6 +118,7 @@ def test_a_refusal_is_said_and_fails(
     monkeypatch.setattr(warming, "_run", refuse)
     assert warming.main(()) == 2
     assert "mask: nothing found" in capsys.readouterr().err
+    assert not any(folder.iterdir())
 
 
 def test_an_unknown_preset_ends_with_its_name(capsys: pytest.CaptureFixture[str]) -> None:
