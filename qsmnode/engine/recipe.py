@@ -10,53 +10,11 @@ from types import MappingProxyType
 from typing import Any
 
 from qsmnode.engine import registry
+from qsmnode.engine.presets import PRESETS, VERSIONS
 from qsmnode.errors import EngineInputError
 
 # goes up whenever the same recipe would give other numbers
 ENGINE_VERSION = "2"
-
-PRESET_VERSIONS = MappingProxyType({"default": "default/2", "fast": "fast/2", "phantom": "phantom/1"})
-
-_PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
-    {
-        "default": {
-            "offset": {"method": "mcpc3ds"},
-            "unwrap": {"method": "romeo"},
-            "field": {"method": "weighted_fit"},
-            "mask": {"method": "brain"},
-            "background": {"method": "pdf"},
-            "inversion": {"method": "tv"},
-            "reference": {"method": "whole_brain"},
-        },
-        "fast": {
-            "offset": {"method": "mcpc3ds"},
-            "unwrap": {"method": "romeo"},
-            "field": {"method": "weighted_fit"},
-            "mask": {"method": "brain"},
-            "background": {"method": "vsharp"},
-            "inversion": {"method": "tkd"},
-            "reference": {"method": "whole_brain"},
-        },
-        # tubes in a jar of water: no anatomy; values are uniform and large, so that model errors at walls
-        # outweigh noise (alpha), only walls have edges, and strong tubes need more iterations
-        "phantom": {
-            "offset": {"method": "mcpc3ds"},
-            "unwrap": {"method": "romeo"},
-            "field": {"method": "weighted_fit", "noise_limit": 20.0},
-            "mask": {"method": "signal"},
-            "background": {"method": "pdf"},
-            "inversion": {
-                "method": "tv",
-                "alpha": 0.002,
-                "edges": 0.2,
-                "tolerance": 0.002,
-                "iterations": 300,
-            },
-            # the water around the tubes, which the caller has to point out
-            "reference": {"method": "none"},
-        },
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -88,7 +46,7 @@ class Recipe:
     @classmethod
     def presets(cls) -> tuple[str, ...]:
         """Names of the presets."""
-        return tuple(_PRESETS)
+        return tuple(PRESETS)
 
     @classmethod
     def preset(cls, name: str) -> Recipe:
@@ -97,9 +55,9 @@ class Recipe:
         Raises:
             EngineInputError: there is none; the message lists those that there are.
         """
-        if name not in _PRESETS:
-            raise EngineInputError(f"recipe: expected one of {', '.join(_PRESETS)}; got {name!r}")
-        return cls(name, PRESET_VERSIONS[name], MappingProxyType(_steps(_PRESETS[name])))
+        if name not in PRESETS:
+            raise EngineInputError(f"recipe: expected one of {', '.join(PRESETS)}; got {name!r}")
+        return cls(name, VERSIONS[name], MappingProxyType(_steps(PRESETS[name])))
 
     @classmethod
     def from_mapping(cls, mapping: str | Mapping[str, Any]) -> Recipe:
@@ -123,9 +81,9 @@ class Recipe:
             raise EngineInputError(f"recipe: expected a preset's name or a mapping of steps, got {mapping!r}")
         given = dict(mapping)
         name = given.pop("preset", "default")
-        if not isinstance(name, str) or name not in _PRESETS:
-            raise EngineInputError(f"recipe.preset: expected one of {', '.join(_PRESETS)}; got {name!r}")
-        base = _PRESETS[name]
+        if not isinstance(name, str) or name not in PRESETS:
+            raise EngineInputError(f"recipe.preset: expected one of {', '.join(PRESETS)}; got {name!r}")
+        base = PRESETS[name]
         for step in given:
             if step not in registry.ALL_STEPS:
                 known = ", ".join(("preset", *registry.ALL_STEPS))
@@ -134,8 +92,8 @@ class Recipe:
         for step, choice in given.items():
             chosen[step] = _over(step, base.get(step, {}), choice)
         steps = _steps(_without_replaced(chosen, given))
-        for preset in _PRESETS:
-            if _as_mapping(steps) == _as_mapping(_steps(_PRESETS[preset])):
+        for preset in PRESETS:
+            if _as_mapping(steps) == _as_mapping(_steps(PRESETS[preset])):
                 return cls.preset(preset)
         digest = _digest(_as_mapping(steps))
         return cls("custom", f"custom/{digest[:12]}", MappingProxyType(steps))

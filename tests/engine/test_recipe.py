@@ -8,7 +8,7 @@ import json
 import pytest
 
 from qsmnode.engine import EngineInputError, Recipe, methods, registry
-from qsmnode.engine.recipe import PRESET_VERSIONS
+from qsmnode.engine.presets import VERSIONS
 
 
 @pytest.mark.parametrize("name", Recipe.presets())
@@ -20,7 +20,7 @@ def test_presets_are_complete_and_come_back_from_their_mapping(name):
         chosen = registry.get(step, choice["method"])
         assert set(choice) == {"method", *(f.name for f in dataclasses.fields(chosen.parameters))}
     again = Recipe.from_mapping(json.loads(json.dumps(mapping)))
-    assert (again.name, again.version, again.hash) == (name, PRESET_VERSIONS[name], recipe.hash)
+    assert (again.name, again.version, again.hash) == (name, VERSIONS[name], recipe.hash)
     assert Recipe.from_mapping(name).hash == Recipe.from_mapping({"preset": name}).hash == recipe.hash
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from qsmnode.engine.inversion.edges import edge_weights
 from qsmnode.engine.inversion.fit import fit_numbers
+from qsmnode.engine.inversion.noise import uncertainty_factor
 from qsmnode.engine.inversion.tv_problem import Plan, Problem, Scene
 from qsmnode.engine.levels import factors_of
 from qsmnode.engine.measured import NOTHING, Measured
@@ -21,23 +22,32 @@ from qsmnode.engine.window import Window
 class Parameters:
     """Parameters of the weighted total-variation inversion."""
 
-    alpha: float = parameter(1e-4, "weight of the total variation", unit="ppm", low=1e-7, high=1.0)
+    alpha: float = parameter(
+        7.5e-5,
+        "weight of the total variation per ppb of the field's uncertainty",
+        unit="ppm mm",
+        low=1e-7,
+        high=1.0,
+    )
+    model_error_ppm: float = parameter(
+        4e-4, "uncertainty of the field beside its noise", unit="ppm", low=0.0, high=1.0
+    )
     coupling: float = parameter(
-        100.0, "penalty of the gradient split / alpha", unit="1/ppm", low=1.0, high=1e4
+        150.0, "penalty of the gradient split / alpha", unit="1/ppm", low=1.0, high=1e4
     )
     tolerance: float = parameter(0.005, "relative change that ends it", unit="1", low=1e-5, high=0.1)
     iterations: int = parameter(150, "most iterations", unit="1", low=1, high=1000)
     outside: float = parameter(
-        0.1, "total variation outside the mask relative to inside", unit="1", low=0.0, high=10.0
+        0.3, "total variation outside the mask relative to inside", unit="1", low=0.0, high=10.0
     )
     edges: float = parameter(
         0.5, "share of voxels taken for edges of the magnitude", unit="1", low=0.01, high=0.99
     )
     at_edge: float = parameter(
-        0.1, "total variation at edges of the magnitude, relative", unit="1", low=0.0, high=10.0
+        0.3, "total variation at edges of the magnitude, relative", unit="1", low=0.0, high=10.0
     )
     flat: float = parameter(
-        3.0, "total variation where the magnitude is flat, relative", unit="1", low=0.0, high=10.0
+        2.0, "total variation where the magnitude is flat, relative", unit="1", low=0.0, high=10.0
     )
     refinements: int = parameter(
         0, "how often the field of outside sources is fitted anew", unit="1", low=0, high=20
@@ -88,8 +98,9 @@ def tv(
         if progress is not None:
             progress(fraction, "inversion")
 
+    uncertainty = uncertainty_factor(local_field_ppm, mask, weight, measured, parameters.model_error_ppm)
     plan = Plan(
-        parameters.alpha,
+        parameters.alpha * uncertainty,
         parameters.coupling,
         parameters.tolerance,
         parameters.iterations,
@@ -103,6 +114,7 @@ def tv(
     numbers = {
         "inversion_iterations": float(solution.iterations),
         "inversion_change": solution.change,
+        "inversion_alpha": plan.alpha,
         **fit_numbers(chi, scene.field, scene.square, problem.kernel),
     }
     return window.paste(chi), numbers

@@ -18,7 +18,7 @@ from qsmnode.engine.types import Float, Mask
 # between 1 and 2: about a third fewer iterations than 1
 RELAXATION = 1.7
 # a map that still changes by this many tolerances is good enough to refine the field with
-EARLY = 4.0
+EARLY = 6.0
 PROJECTION_TOLERANCE = 1e-4
 # after as many on half the resolution as the plan says
 FINE_PROJECTIONS = 2
