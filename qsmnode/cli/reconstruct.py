@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qsmnode.engine.recipe import Recipe
+from qsmnode.errors import EngineInputError, UsageError
 from qsmnode.observe.progress import ProgressLine
 
 
@@ -22,6 +23,13 @@ def add(verbs: Any) -> None:
     verb.add_argument(
         "--recipe", default="default", choices=Recipe.presets(), metavar="NAME", help="preset (see `methods`)"
     )
+    verb.add_argument(
+        "--step",
+        action="append",
+        default=[],
+        metavar="STEP=METHOD",
+        help="another method for a step, or one more step, such as r2star=arlo (see `methods`); repeatable",
+    )
     verb.add_argument("--format", default="dicom", choices=("dicom", "nifti"), help="default: dicom")
     verb.set_defaults(run=run)
 
@@ -30,14 +38,31 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, reconstruct, write."""
     from qsmnode.node.offline import eligible, look_at, reconstruct_files
 
+    recipe = _recipe(arguments.recipe, arguments.step)
     with ProgressLine("reading headers") as progress:
         found = look_at(arguments.path, progress)
     acquisitions = eligible(found)
     for number, acquisition in enumerate(acquisitions, start=1):
         out = arguments.out / f"acquisition-{number}" if len(acquisitions) > 1 else arguments.out
         with ProgressLine(acquisition.description) as progress:
-            written = reconstruct_files(
-                found, acquisition, Recipe.preset(arguments.recipe), arguments.format, out, progress
-            )
+            written = reconstruct_files(found, acquisition, recipe, arguments.format, out, progress)
         print(f"{acquisition.description}: {len(written)} files in {out}")
     return 0
+
+
+def _recipe(preset: str, steps: list[str]) -> Recipe:
+    """The preset with the methods that were asked for.
+
+    Raises:
+        UsageError: there is no such step or method, or it needs another one.
+    """
+    chosen = {"preset": preset}
+    for text in steps:
+        step, equals, method = text.partition("=")
+        if not equals:
+            raise UsageError(f"--step {text}: expected STEP=METHOD, such as r2star=arlo")
+        chosen[step] = method
+    try:
+        return Recipe.from_mapping(chosen)
+    except EngineInputError as error:
+        raise UsageError(str(error)) from None

@@ -218,6 +218,23 @@ def test_explain_and_reconstruct_say_why_nothing_comes_of_it(site: Path, capsys:
     assert captured.out == ""
 
 
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        (["r2star"], "--step r2star: expected STEP=METHOD"),
+        (["r2=arlo"], "recipe.r2: unknown step"),
+        (["inversion=magic"], "recipe.inversion: expected one of "),
+        (["separation=r2star_qsm"], "recipe.separation: needs the step r2star"),
+    ],
+)
+def test_steps_that_cannot_be_are_refused_before_anything_is_read(
+    steps: list[str], words: str, tmp_path: Path, capsys: Capture
+) -> None:
+    chosen = [part for step in steps for part in ("--step", step)]
+    said = _says(capsys, 2, "reconstruct", tmp_path / "absent", "--out", tmp_path, *chosen)
+    assert said.startswith(words)
+
+
 def test_whatever_nobody_expected_is_1_and_quotes_no_message(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
