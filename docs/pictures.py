@@ -128,8 +128,8 @@ PICTURES = (
         "inversions",
         "Inversions",
         "One local field (PDF) inverted by five methods with their default parameters; `tv` is the default"
-        " recipe's. What an inversion does wrong follows the directions in which the dipole kernel is nearly 0:"
-        " streaks, best seen from the side.",
+        " recipe's. What an inversion does wrong follows the directions in which the dipole kernel is nearly"
+        " 0: streaks, best seen from the side.",
         (
             _across("Found", _MAPS, "axial", _MAP),
             _across("Found, from the side", _MAPS, "sagittal", _MAP),
@@ -140,8 +140,8 @@ PICTURES = (
         "contrasts",
         "R2* and susceptibility-weighted images",
         "Optional steps of the same reconstruction: R2* (ARLO), the susceptibility-weighted image (CLEAR-SWI)"
-        " and its minimum-intensity projection over seven slices. Beside the frontal sinus the field is steep,"
-        " and the weighted image dark as in a vein.",
+        " and its minimum-intensity projection over seven slices. Beside the frontal sinus the field is"
+        " steep, and the weighted image dark as in a vein.",
         (
             _planes("R2*", "r2star", Scale(0, 60, "1/s")),
             _planes("SWI", "swi", _WEIGHTED),

@@ -112,6 +112,13 @@ def set_threads(count: int) -> None:
 
     Raises:
         EngineInputError: ``count`` is below 1.
+
+    Example:
+        >>> before = threads()
+        >>> set_threads(1)
+        >>> threads()
+        1
+        >>> set_threads(before)
     """
     if count < 1:
         raise EngineInputError(f"threads: expected at least 1, got {count}")
@@ -131,6 +138,11 @@ def set_backend(name: str) -> None:
 
     Raises:
         EngineInputError: there is no such backend, or it is not installed; the one before stays.
+
+    Example:
+        >>> set_backend("fftpack")
+        Traceback (most recent call last):
+        qsmnode.errors.EngineInputError: fft backend: expected one of scipy, pyfftw, mkl; got 'fftpack'
     """
     _settings.choose(name)
 

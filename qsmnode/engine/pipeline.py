@@ -52,6 +52,8 @@ def reconstruct(
     Raises:
         EngineInputError: an argument is out of its contract, or nothing can be reconstructed from the data.
 
+    Source: 10.1002/mrm.30006 for the order of the steps; each method names its own.
+
     Example:
         >>> import numpy as np
         >>> grid = Grid(shape=(32, 32, 32), voxel_mm=(2, 2, 2), b0_direction=(0, 0, 1))

@@ -95,7 +95,29 @@ def method(
 
 
 def methods(step: str | None = None) -> tuple[Method, ...]:
-    """Every declared method, in the order of the steps, then by name."""
+    """Every declared method, in the order of the steps, then by name.
+
+    Args:
+        step: one of :data:`ALL_STEPS`; all of them if None.
+
+    Returns:
+        Each with ``step``, ``name``, ``summary``, ``doi``, ``parameters`` (a dataclass whose fields carry
+        default, description, unit and range), and the steps that it ``replaces`` or ``needs``.
+
+    Raises:
+        EngineInputError: there is no such step.
+
+    Source: each method's own ``doi``.
+
+    Example:
+        >>> from qsmnode.engine import methods
+        >>> [method.name for method in methods("unwrap")]
+        ['laplacian', 'romeo']
+        >>> methods("unwrap")[1].doi
+        '10.1002/mrm.28563'
+    """
+    if step is not None and step not in ALL_STEPS:
+        raise EngineInputError(f"step: expected one of {', '.join(ALL_STEPS)}; got {step!r}")
     found = [m for m in _METHODS.values() if step in (None, m.step)]
     return tuple(sorted(found, key=lambda m: (ALL_STEPS.index(m.step), m.name)))
 

@@ -50,6 +50,8 @@ def unwrap(
     Raises:
         EngineInputError: an argument is out of its contract.
 
+    Source: 10.1002/mrm.28563 (romeo), 10.1364/OL.28.001194 (laplacian).
+
     Example:
         >>> import numpy as np
         >>> ramp = np.linspace(-6, 6, 32, dtype=np.float32)[:, None, None] * np.ones((32, 8, 8), np.float32)
@@ -106,6 +108,8 @@ def remove_background(
     Raises:
         EngineInputError: an argument is out of its contract, or nothing is left of the mask.
 
+    Source: each method's own, see ``methods("background")``; 10.1002/mrm.23000 (vsharp).
+
     Example:
         >>> import numpy as np
         >>> from qsmnode.engine import Grid
@@ -161,6 +165,8 @@ def invert(
 
     Raises:
         EngineInputError: an argument is out of its contract.
+
+    Source: each method's own, see ``methods("inversion")``; 10.1002/mrm.27073 (tv).
 
     Example:
         >>> import numpy as np

@@ -57,6 +57,14 @@ class Grid:
 
     Raises:
         EngineInputError: a value is out of these ranges.
+
+    Example:
+        >>> grid = Grid(shape=(160, 192, 96), voxel_mm=(1, 1, 1.5), b0_direction=(0, 0.5, 0.866))
+        >>> grid.voxel_volume_mm3
+        1.5
+        >>> Grid(shape=(160, 192, 96), voxel_mm=(1, 1, 0))
+        Traceback (most recent call last):
+        qsmnode.errors.EngineInputError: voxel_mm: expected three positive lengths in mm, got (1, 1, 0)
     """
 
     shape: tuple[int, int, int]
@@ -112,13 +120,24 @@ class EchoStack:
         magnitude: (E, X, Y, Z), arbitrary units, >= 0.
         phase: (E, X, Y, Z), rad, wrapped to one turn.
         echo_times_s: E echo times in s, ascending, > 0.
-        imaging_frequency_mhz: the scanner's centre frequency in MHz (never from the nominal field strength).
+        imaging_frequency_mhz: the scanner's centre frequency in MHz, 1 to 1000 (never from the nominal field
+            strength).
         grid: geometry of the three spatial axes.
         readout_axis: 0, 1 or 2, or None where not known.
         bipolar: whether even echoes were read backwards, or None where not known (found from the data).
 
     Raises:
         EngineInputError: names the argument, what was expected and what came.
+
+    Example:
+        >>> import numpy as np
+        >>> grid = Grid(shape=(4, 4, 4), voxel_mm=(1, 1, 1))
+        >>> magnitude, phase = np.ones((2, 4, 4, 4)), np.zeros((2, 4, 4, 4))
+        >>> EchoStack(magnitude, phase, (0.005, 0.010), 123.2, grid).phase.dtype
+        dtype('float32')
+        >>> EchoStack(magnitude, phase, (5, 10), 123.2, grid)
+        Traceback (most recent call last):
+        qsmnode.errors.EngineInputError: echo_times_s: expected seconds, got (5.0, 10.0) (milliseconds?)
     """
 
     magnitude: Float
@@ -161,10 +180,21 @@ class Maps:
         local_field: (X, Y, Z), ppm, 0 outside ``mask``.
         total_field: (X, Y, Z), Hz.
         weight: (X, Y, Z), 0..1, trust in the field of each voxel.
+        grid: the input's geometry.
         quality: named numbers of every step (residuals, coverage, iterations ...).
         reference: what zero means, in words, for people and reports.
         contrasts: further images (X, Y, Z) that the recipe asked for: ``r2star`` (1/s), ``swi``, ``swi_mip``
             (magnitude's unit), ``chi_positive``, ``chi_negative`` (ppm).
+
+    Example:
+        :func:`reconstruct` makes them; what is missing is empty, and the mappings cannot be changed.
+
+        >>> import numpy as np
+        >>> grid = Grid(shape=(4, 4, 4), voxel_mm=(1, 1, 1))
+        >>> image, inside = np.zeros(grid.shape, np.float32), np.ones(grid.shape, bool)
+        >>> maps = Maps(image, inside, image, image, image, grid, {"input_echoes": 5.0})
+        >>> maps.quality["input_echoes"], dict(maps.contrasts)
+        (5.0, {})
     """
 
     susceptibility: Float

@@ -63,6 +63,11 @@ def test_refusals_start_with_the_path(mapping, message):
         Recipe.from_mapping(mapping)
 
 
+def test_a_step_that_is_none_has_no_methods_to_list():
+    with pytest.raises(EngineInputError, match=r"^step: expected one of offset, .*; got 'unwraping'$"):
+        methods("unwraping")
+
+
 def test_every_method_names_what_it_does():
     for found in methods():
         assert found.summary
