@@ -48,10 +48,10 @@ PRESETS: Mapping[str, Choices] = MappingProxyType(
                 # it outweighs the noise
                 "refinements": 3,
                 "outside": 0.1,
-                "model_error_ppm": 0.001,
+                "model_error_ppm": 0.002,
                 "at_edge": 0.2,
                 "flat": 3.0,
-                "tolerance": 0.0075,
+                "tolerance": 0.006,
             },
             "reference": {"method": "whole_brain"},
         },
@@ -85,7 +85,7 @@ PRESETS: Mapping[str, Choices] = MappingProxyType(
             "offset": {"method": "none"},
             "mask": {"method": "brain"},
             "background": {"method": "vsharp"},
-            "inversion": {"method": "tv", "outside": 0.1, "model_error_ppm": 0.001},
+            "inversion": {"method": "tv", "outside": 0.1, "model_error_ppm": 0.002},
             "reference": {"method": "whole_brain"},
         },
         # tubes in a jar of water: no anatomy; values are uniform and large, so that model errors at walls
