@@ -240,9 +240,10 @@ def test_steps_note_time_and_memory() -> None:
     with Steps() as steps:
         for step in ("offset", "unwrap", "unwrap"):
             steps(0.1, step)
+            # new memory, not what an earlier test has freed and the process still holds
             with mmap.mmap(
                 -1, 96_000_000
-            ) as fresh:  # not what an earlier test freed and the process still holds
+            ) as fresh:
                 fresh.write(bytes(len(fresh)))
         steps(1.0, "done")
     assert list(steps.seconds) == ["preparation", "offset", "unwrap"]
