@@ -112,7 +112,7 @@ def test_tv_absorbs_a_background_that_was_left_in_the_field() -> None:
     source = 8.0 * _ball(scene.grid, (0, -23, 0), 2)
     left = forward_field(source, scene.grid)
     spoiled = np.where(scene.mask, scene.field + left, 0).astype(np.float32)
-    refined, _ = _invert("tv", scene, spoiled, refinements=3, projections=30, outside=0.1)
+    refined, _ = _invert("tv", scene, spoiled, refinements=8, projections=30, outside=0.1)
     plain, _ = _invert("tv", scene, spoiled, refinements=0, outside=1.0)
     assert _error(scene, refined) < 0.5 * _error(scene, plain)
 

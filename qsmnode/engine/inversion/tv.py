@@ -52,7 +52,13 @@ class Parameters:
     refinements: int = parameter(
         0, "how often the field of outside sources is fitted anew", unit="1", low=0, high=20
     )
-    projections: int = parameter(8, "iterations of each such fit", unit="1", low=1, high=200)
+    projections: int = parameter(
+        8,
+        "iterations of each such fit on half the resolution; a quarter of them on the fine grid",
+        unit="1",
+        low=1,
+        high=200,
+    )
     padding_mm: float = parameter(12.0, "space around the mask", unit="mm", low=5.0, high=60.0)
 
 

@@ -20,8 +20,8 @@ RELAXATION = 1.7
 # a map that still changes by this many tolerances is good enough to refine the field with
 EARLY = 6.0
 PROJECTION_TOLERANCE = 1e-4
-# after as many on half the resolution as the plan says
-FINE_PROJECTIONS = 2
+# of the fits' iterations, those on the fine grid; the plan's number is for half the resolution
+FINE_SHARE = 4
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,9 @@ class Problem:
             self.projection = TwoGrids(scene.square, ~inside, self.kernel, scene.voxel_mm, scene.b0_direction)
         explained = self.field_of(np.where(inside, chi, np.float32(0)))
         rest = np.where(inside, field - explained, np.float32(0))
+        projections = self.plan.projections
         background, _ = self.projection.background(
-            rest, self.plan.projections, FINE_PROJECTIONS, PROJECTION_TOLERANCE
+            rest, projections, max(1, projections // FINE_SHARE), PROJECTION_TOLERANCE
         )
         return np.where(inside, field - background, np.float32(0))
 
