@@ -1,8 +1,8 @@
-"""Writes the pages of this folder that follow from the program: cli.md and conformance.md.
+"""Writes the pages of this folder that follow from the program: cli.md, conformance.md and engine.md.
 
 `.venv/bin/python docs/generate.py` writes them; with `--check` it only names those that are out of date, and
-exits with 1. The words of the conformance statement stand in conformance.md.in; its numbers and tables come
-from the code.
+exits with 1. The words of the last two stand in conformance.md.in and engine.md.in; their numbers and tables
+come from the code.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import engine_tables
 import numpy as np
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, UID_dictionary
+from tables import block, table
 
 from qsmnode import __version__
 from qsmnode.cli import parser
@@ -35,9 +37,7 @@ from qsmnode.products.patient import patient_and_study
 from qsmnode.products.registry import PRODUCTS
 
 _HERE = Path(__file__).resolve().parent
-_GENERATED = (
-    "<!-- Made by docs/generate.py: change the program, or conformance.md.in, and run it again. -->\n"
-)
+_GENERATED = "<!-- Made by docs/generate.py: change the program, or the page's .in, and run it again. -->\n"
 _OUTCOMES = {
     Outcome.ACKNOWLEDGED: "the object is stored; the next one follows",
     Outcome.REFUSED: "refused for good: the other objects are sent, then the delivery is parked",
@@ -55,7 +55,7 @@ def command_line() -> str:
             _GENERATED,
             "# Command line\n",
             f"{top.description}\n",
-            *_table(
+            *table(
                 ("verb", "what it does"),
                 ((f"[`{name}`](#qsmnode-{name})", summaries[name] or "") for name in verbs.choices),
             ),
@@ -77,7 +77,7 @@ def _verb(name: str, verb: argparse.ArgumentParser) -> Iterator[str]:
     rows = [(_spelling(action), action.help or "") for action in _own(verb)]
     if rows:
         yield ""
-        yield from _table(("argument", "meaning"), rows)
+        yield from table(("argument", "meaning"), rows)
 
 
 def _own(verb: argparse.ArgumentParser) -> list[argparse.Action]:
@@ -121,11 +121,20 @@ def _value(action: argparse.Action) -> str:
 
 def conformance() -> str:
     """docs/conformance.md: the words of conformance.md.in with the program's own values."""
-    template = (_HERE / "conformance.md.in").read_text(encoding="utf-8")
-    made = {name: build() for name, build in _FIELDS.items()}
+    return _filled("conformance.md.in", _FIELDS)
+
+
+def engine_page() -> str:
+    """docs/engine.md: the words of engine.md.in with what the engine says of itself."""
+    return _filled("engine.md.in", engine_tables.FIELDS)
+
+
+def _filled(template_name: str, fields: Mapping[str, Callable[[], str]]) -> str:
+    template = (_HERE / template_name).read_text(encoding="utf-8")
+    made = {name: build() for name, build in fields.items()}
     wanted = set(re.findall(r"\{\{(\w+)\}\}", template))
     if wanted != set(made):
-        raise SystemExit(f"conformance.md.in and generate.py differ in {sorted(wanted ^ set(made))}")
+        raise SystemExit(f"{template_name} and generate.py differ in {sorted(wanted ^ set(made))}")
     return _GENERATED + re.sub(r"\{\{(\w+)\}\}", lambda found: made[found[1]], template)
 
 
@@ -136,12 +145,12 @@ def _storage_classes() -> str:
         for uid, facts in UID_dictionary.items()
         if facts[1] == "SOP Class" and facts[3] != "Retired" and uids.is_storage(uid)
     ]
-    return _block(("SOP class", "UID"), ((name, f"`{uid}`") for name, uid in sorted(known)))
+    return block(("SOP class", "UID"), ((name, f"`{uid}`") for name, uid in sorted(known)))
 
 
 def _transfer_syntaxes() -> str:
     rows = ((UID(uid).name, f"`{uid}`", why) for uid, why in uids.ACCEPTED_TRANSFER_SYNTAXES.items())
-    return _block(("transfer syntax, in order of preference", "UID", "why"), rows)
+    return block(("transfer syntax, in order of preference", "UID", "why"), rows)
 
 
 def _rejections() -> str:
@@ -153,7 +162,7 @@ def _rejections() -> str:
         (acse.TOO_MANY, "`limits.max_associations` are open, or this address takes most of them"),
     )
     rows = ((str(r.result), str(r.source), str(r.reason), when, str(r)) for r, when in cases)
-    return _block(("result", "source", "reason", "when", "in words"), rows)
+    return block(("result", "source", "reason", "when", "in words"), rows)
 
 
 def _receiver_statuses() -> str:
@@ -169,7 +178,7 @@ def _receiver_statuses() -> str:
         (status.NOT_UNDERSTOOD, "a C-STORE without a data set"),
         (status.UNRECOGNISED_OPERATION, "an operation other than C-ECHO and C-STORE"),
     )
-    return _block(("status", "when"), ((status.describe(code), when) for code, when in cases))
+    return block(("status", "when"), ((status.describe(code), when) for code, when in cases))
 
 
 def _sender_statuses() -> str:
@@ -183,7 +192,7 @@ def _sender_statuses() -> str:
     rows = (
         (", ".join(_span(*each) for each in found), _OUTCOMES[outcome]) for outcome, found in spans.items()
     )
-    return _block(("status", "what follows"), rows)
+    return block(("status", "what follows"), rows)
 
 
 def _span(first: int, last: int) -> str:
@@ -202,7 +211,7 @@ def _delivery() -> str:
 def _settings(section: str, model: type[LimitSettings | DeliverySettings], names: Iterable[str]) -> str:
     fields = ((name, model.model_fields[name]) for name in names)
     rows = ((f"`{section}.{name}`", f"{field.default:g}", str(field.description)) for name, field in fields)
-    return _block(("setting", "default", "meaning"), rows)
+    return block(("setting", "default", "meaning"), rows)
 
 
 def _products() -> str:
@@ -220,7 +229,7 @@ def _products() -> str:
                 ", ".join(sorted(e.keyword for e in sample if e.keyword and e.keyword not in shared)),
             )
         )
-    lines = [_block(("product", "SOP class", "modality", "SeriesDescription"), (row[:4] for row in rows))]
+    lines = [block(("product", "SOP class", "modality", "SeriesDescription"), (row[:4] for row in rows))]
     lines += [
         f"Attributes of `{row[0].strip('`')}`, beyond those of patient and study: {row[4]}." for row in rows
     ]
@@ -266,24 +275,13 @@ def _sample() -> ProductContext:
 def _codes() -> str:
     used = [code for code in vars(codes).values() if isinstance(code, Code)]
     rows = ((f"`{code.value}`", code.scheme_designator, code.meaning) for code in used)
-    return _block(("code", "scheme", "meaning"), rows)
+    return block(("code", "scheme", "meaning"), rows)
 
 
 def _private_schemes() -> str:
     """A scheme of this program's own would begin with 99 (PS3.16 section 8)."""
     used = [code.scheme_designator for code in vars(codes).values() if isinstance(code, Code)]
     return ", ".join(sorted({scheme for scheme in used if scheme.startswith("99")})) or "none"
-
-
-def _block(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    return "\n".join(_table(head, rows))
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "---|" * len(head)
-    for row in rows:
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
 
 
 _FIELDS: dict[str, Callable[[], str]] = {
@@ -308,12 +306,16 @@ _FIELDS: dict[str, Callable[[], str]] = {
     "codes": _codes,
 }
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": command_line, "conformance.md": conformance}
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": command_line,
+    "conformance.md": conformance,
+    "engine.md": engine_page,
+}
 
 
 def main(argv: Sequence[str] | None = None, folder: Path = _HERE) -> int:
     """Write the pages into ``folder``, or compare those that are there."""
-    options = argparse.ArgumentParser(description="Write docs/cli.md and docs/conformance.md.")
+    options = argparse.ArgumentParser(description="Write the generated pages of docs.")
     options.add_argument("--check", action="store_true", help="only name the pages that are out of date")
     check: bool = options.parse_args(argv).check
     stale = []

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+# which head, and its voxels
+SEED, VOXEL_MM = 7, 1.5
 PLANES = ("axial", "coronal", "sagittal")
 LEVELS = ("axial", "axial, 20 mm above", "axial, 40 mm above")
 INVERSIONS = ("tkd", "rts", "medi", "fansi")
@@ -127,9 +129,9 @@ PICTURES = (
     Picture(
         "inversions",
         "Inversions",
-        "One local field (PDF) inverted by five methods with their default parameters; `tv` is the default"
-        " recipe's. What an inversion does wrong follows the directions in which the dipole kernel is nearly"
-        " 0: streaks, best seen from the side.",
+        "One local field (PDF) inverted by five methods: `tv` as in the default recipe, the others with their"
+        " default parameters. What an inversion does wrong follows the directions in which the dipole kernel"
+        " is nearly 0: streaks, best seen from the side.",
         (
             _across("Found", _MAPS, "axial", _MAP),
             _across("Found, from the side", _MAPS, "sagittal", _MAP),

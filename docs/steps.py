@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
-from pictures import INVERSIONS, LEVELS, PICTURES, Picture, Row
+from pictures import INVERSIONS, LEVELS, PICTURES, SEED, VOXEL_MM, Picture, Row
 from PIL import Image
 
 from qsmnode.engine import Recipe, invert, reconstruct, remove_background
@@ -34,7 +34,6 @@ from matplotlib import patheffects
 from matplotlib import pyplot as plt
 
 FOLDER = Path(__file__).resolve().parent / "steps"
-SEED, VOXEL_MM = 7, 1.5
 _OPTIONS = {"r2star": "arlo", "swi": "clear", "separation": "r2star_qsm"}
 # axis through the slice; what lies left, right and at the top
 _PLANES = {"axial": (2, "R", "L", "A"), "coronal": (1, "R", "L", "S"), "sagittal": (0, "A", "P", "S")}
