@@ -73,6 +73,7 @@ def _setting(given: argparse.Namespace) -> Setting:
         recipe=recipe,
         voxel_mm=given.voxel_mm or (QUICK_MM if given.quick else 1.0),
         quick=given.quick,
+        essential=given.essential,
         large=given.large,
         count=given.cases,
         first_case=first if given.first_case is None else given.first_case,
@@ -88,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("parts", nargs="+", choices=[*PARTS, TUNE, "all"], metavar="part", help=_parts())
     parser.add_argument("--seeds", type=int, nargs="+", help="of the heads; default: the reporting seeds")
     parser.add_argument("--tuning", action="store_true", help="tuning seeds instead of the reporting seeds")
+    parser.add_argument(
+        "--essential",
+        action="store_true",
+        help="the recipe and the plain references only: minutes, not hours",
+    )
     parser.add_argument(
         "--quick", action="store_true", help="one small head, few cases: does it work at all?"
     )

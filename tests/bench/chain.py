@@ -123,7 +123,7 @@ def _runs(setting: Setting, path: Path) -> tuple[dict[str, Reconstruction], dict
     runs, refused = {DEFAULT: reconstructed(path, setting.recipe, setting)}, {}
     others = [Recipe.preset(name) for name in Recipe.presets()]
     others = [recipe for recipe in others if recipe.hash != setting.recipe.hash]
-    for recipe in [r for r in others if r.name == "fast"] if setting.quick else others:
+    for recipe in [r for r in others if r.name == "fast"] if setting.quick or setting.essential else others:
         try:
             runs[f"preset {recipe.name}"] = reconstructed(path, recipe, setting)
         except EngineInputError as error:

@@ -83,16 +83,22 @@ def _head(setting: Setting, name: str, path: Path, erosion_mm: float) -> list[Ro
 
 
 def _runs(setting: Setting, path: Path) -> tuple[dict[str, Timed], dict[str, str]]:
-    """The recipe's inversion, the plain ones, the engine's others; and why those that refused did."""
+    """The recipe's method, the plain ones, the engine's others; and why those that refused did.
+
+    A perfect local field needs no refitting of the background: the method runs as ``engine.invert`` has it by
+    default, and once more as the recipe tunes it for what background removal leaves.
+    """
     method, parameters = inversion_of(setting.recipe)
     runs = {}
     if not setting.recipe.steps["inversion"].method.replaces:
-        runs[DEFAULT] = inverted(path, method, parameters, setting)
+        runs[DEFAULT] = inverted(path, method, {}, setting)
+        if not setting.essential:
+            runs["as in the recipe"] = inverted(path, method, parameters, setting)
     for name in PLAIN:
         runs[name] = setting.apart(_plain, path, name)
     others = [m.name for m in methods("inversion") if not m.replaces and m.name != method]
     refused = {}
-    for other in [n for n in others if n == "tkd"] if setting.quick else others:
+    for other in [n for n in others if n == "tkd"] if setting.quick or setting.essential else others:
         try:
             runs[f"engine {other}"] = inverted(path, other, {}, setting)
         except EngineInputError as error:

@@ -30,6 +30,7 @@ class Setting:
         recipe: the chain that is measured; "default" in the tables, whatever it is.
         voxel_mm: size of the reported voxels.
         quick: small grids and few cases, to see that everything works; its figures mean nothing.
+        essential: the recipe beside the plain references only, not every other method and preset.
         large: whether the 0.5 mm head of 7 T is reconstructed too.
         count: random heads and protocols of the robustness part.
         first_case: seed of the first of them.
@@ -41,6 +42,7 @@ class Setting:
     recipe: Recipe
     voxel_mm: float = 1.0
     quick: bool = False
+    essential: bool = False
     large: bool = False
     count: int = 50
     first_case: int = 1100
