@@ -32,6 +32,7 @@ mpl.use("Agg")
 
 from matplotlib import patheffects
 from matplotlib import pyplot as plt
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 FOLDER = Path(__file__).resolve().parent / "steps"
 _OPTIONS = {"r2star": "arlo", "swi": "clear", "separation": "r2star_qsm"}
@@ -207,9 +208,8 @@ def draw(picture: Picture, shown: Shown, path: Path) -> None:
         width_ratios=widths,
         height_ratios=heights,
         squeeze=False,
-        layout="constrained",
+        layout=ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01),
     )
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     for line, row in zip(axes, picture.rows, strict=True):
         _draw_row(figure, line, row, shown, window)
     _save(figure, path)
