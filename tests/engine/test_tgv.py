@@ -72,11 +72,10 @@ def _scene(voxel_mm: tuple[float, float, float], direction: tuple[float, float, 
 @pytest.fixture(
     scope="module",
     params=[
-        ((1.0, 1.0, 1.0), (0.0, 0.0, 1.0)),
-        ((1.0, 1.0, 1.0), (0.0, 0.45, 0.893)),
-        ((0.8, 1.0, 1.6), (0.3, -0.4, 0.866)),
+        ((1.25, 1.25, 1.25), (0.0, 0.45, 0.893)),
+        ((1.0, 1.25, 1.6), (0.3, -0.4, 0.866)),
     ],
-    ids=["axial", "oblique", "anisotropic"],
+    ids=["oblique", "anisotropic"],
 )
 def scene(request: pytest.FixtureRequest) -> Scene:
     return _scene(*request.param)
@@ -85,6 +84,12 @@ def scene(request: pytest.FixtureRequest) -> Scene:
 @pytest.fixture(scope="module")
 def axial() -> Scene:
     return _scene((1.25, 1.25, 1.25), (0.0, 0.0, 1.0))
+
+
+@pytest.fixture(scope="module")
+def plain(axial: Scene) -> tuple[np.ndarray, dict[str, float]]:
+    """The axial scene's map and numbers, as the defaults make them."""
+    return _tgv(axial, _measured(axial))
 
 
 def _measured(
@@ -126,8 +131,17 @@ def _error(scene: Scene, found: np.ndarray) -> float:
     return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
 
-def test_balls_under_a_strong_background_get_sign_and_value_back(scene: Scene) -> None:
-    found, numbers = _tgv(scene, _measured(scene))
+def test_balls_under_a_strong_background_get_sign_and_value_back(
+    axial: Scene, plain: tuple[np.ndarray, dict[str, float]]
+) -> None:
+    _check_balls(axial, *plain)
+
+
+def test_balls_in_other_geometries_get_sign_and_value_back(scene: Scene) -> None:
+    _check_balls(scene, *_tgv(scene, _measured(scene)))
+
+
+def _check_balls(scene: Scene, found: np.ndarray, numbers: dict[str, float]) -> None:
     assert found.dtype == np.float32
     assert found.shape == scene.grid.shape
     assert not found[~scene.mask].any()
@@ -153,13 +167,14 @@ def test_whole_turns_change_nothing(axial: Scene) -> None:
     assert np.allclose(one, other, atol=1e-5)
 
 
-def test_an_open_ended_fringe_line_does_not_hurt(axial: Scene) -> None:
+def test_an_open_ended_fringe_line_does_not_hurt(
+    axial: Scene, plain: tuple[np.ndarray, dict[str, float]]
+) -> None:
     x, y, z = axial.grid.shape
     u, v = np.meshgrid(np.arange(x) - 13.5, np.arange(y) - 19.5, indexing="ij")
     vortex = np.broadcast_to(np.arctan2(v, u)[:, :, None], (x, y, z))
-    plain, _ = _tgv(axial, _measured(axial))
     around, _ = _tgv(axial, _measured(axial, extra=vortex))
-    assert _error(axial, around) < _error(axial, plain) + 0.1
+    assert _error(axial, around) < _error(axial, plain[0]) + 0.1
     for level, (_, _, ppm) in zip(_levels(axial, around), BALLS, strict=True):
         assert level == pytest.approx(ppm, abs=0.025)
 
@@ -191,22 +206,24 @@ def test_the_result_is_the_same_on_any_number_of_threads() -> None:
     assert found[0] == found[1]
 
 
-def test_it_ends_when_the_map_stands_still(axial: Scene) -> None:
+def test_it_ends_when_the_map_stands_still(axial: Scene, plain: tuple[np.ndarray, dict[str, float]]) -> None:
     loose, few = _tgv(axial, _measured(axial), tolerance=2e-3)
-    tight, many = _tgv(axial, _measured(axial), tolerance=4e-4, iterations=3000)
-    assert few["inversion_iterations"] < many["inversion_iterations"] < 3000
-    assert many["inversion_change"] < 4e-4
+    tight, many = plain
+    assert few["inversion_iterations"] < many["inversion_iterations"] < 1000
+    assert many["inversion_change"] < 5e-4
     assert _error(axial, tight) < 0.35
     _, stopped = _tgv(axial, _measured(axial), iterations=7)
     assert stopped["inversion_iterations"] == 7
-    assert stopped["inversion_change"] > 4e-4
+    assert stopped["inversion_change"] > 5e-4
     assert np.linalg.norm(loose - tight) < 0.3 * np.linalg.norm(tight)
 
 
-def test_a_coarse_start_leads_to_the_same_map_sooner(axial: Scene) -> None:
+def test_a_coarse_start_leads_to_the_same_map_sooner(
+    axial: Scene, plain: tuple[np.ndarray, dict[str, float]]
+) -> None:
     straight, slow = _tgv(axial, _measured(axial), coarsest_mm=1.25, iterations=3000)
-    started, fast = _tgv(axial, _measured(axial), coarsest_mm=2.5, iterations=3000)
-    assert fast["inversion_iterations"] < slow["inversion_iterations"]
+    started, fast = plain
+    assert fast["inversion_iterations"] < slow["inversion_iterations"] < 3000
     apart = np.linalg.norm(
         (started - started[axial.mask].mean() - straight + straight[axial.mask].mean())[axial.mask]
     )
@@ -221,12 +238,13 @@ def test_tiny_or_empty_input_gives_finite_numbers(shape: tuple[int, int, int], f
     echoes = rng.uniform(-3, 3, (2, *shape)).astype(np.float32)
     measured = Measured(phase=echoes, echo_times_s=(0.01, 0.02), imaging_frequency_mhz=123.0)
     chosen = registry.get("inversion", "tgv")
+    few = chosen.parameters(iterations=100)
     mask = np.full(shape, filled)
     zero = np.zeros(shape, dtype=np.float32)
     for weight in (None, zero):
         for signal in (None, np.zeros_like(echoes)):
             found, numbers = chosen.function(
-                zero, mask, grid, weight, chosen.parameters(), measured=replace(measured, magnitude=signal)
+                zero, mask, grid, weight, few, measured=replace(measured, magnitude=signal)
             )
             assert found.shape == shape
             assert np.isfinite(found).all()

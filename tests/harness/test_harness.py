@@ -241,9 +241,7 @@ def test_steps_note_time_and_memory() -> None:
         for step in ("offset", "unwrap", "unwrap"):
             steps(0.1, step)
             # new memory, not what an earlier test has freed and the process still holds
-            with mmap.mmap(
-                -1, 96_000_000
-            ) as fresh:
+            with mmap.mmap(-1, 96_000_000) as fresh:
                 fresh.write(bytes(len(fresh)))
         steps(1.0, "done")
     assert list(steps.seconds) == ["preparation", "offset", "unwrap"]
