@@ -9,7 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.types import Float, Mask
+
+Counts = npt.NDArray[np.int64]
 
 Indices = npt.NDArray[np.int64]
 
@@ -67,11 +70,20 @@ class Coarse:
 
 def block_sums(values: Float, blocks: Sequence[int]) -> npt.NDArray[np.float64]:
     """Sums over blocks of voxels; the last block along an axis may be smaller."""
-    total = values.astype(np.float64)
-    for axis, block in enumerate(blocks):
-        if block > 1:
-            total = np.add.reduceat(total, np.arange(0, values.shape[axis], block), axis=axis)
+    x, y, z = (-(-n // block) for n, block in zip(values.shape, blocks, strict=True))
+    total = np.zeros((x, y, z))
+    in_slabs(_add_up, x, values, np.array(blocks), total)
     return total
+
+
+@compiled
+def _add_up(start: int, stop: int, values: Float, blocks: Counts, total: npt.NDArray[np.float64]) -> None:
+    nx, ny, nz = values.shape
+    bx, by, bz = blocks
+    for x in range(start * bx, min(stop * bx, nx)):
+        for y in range(ny):
+            for z in range(nz):
+                total[x // bx, y // by, z // bz] += values[x, y, z]
 
 
 def spread(coarse: npt.NDArray[np.float64], shape: Sequence[int], blocks: Sequence[int]) -> Float:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 
+from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.field.field_map import FieldMap
 from qsmnode.engine.mask.morphology import parts
 from qsmnode.engine.types import Float, Grid, Mask
@@ -65,22 +67,39 @@ def unwrap_numbers(wrapped: Float, unwrapped: Float, mask: Mask) -> dict[str, fl
         unwrapped: (E, X, Y, Z), rad, after.
         mask: (X, Y, Z).
     """
-    changed = np.zeros(mask.shape, dtype=np.bool_)
-    for before, after in zip(wrapped, unwrapped, strict=True):
-        changed |= np.abs(after - before) > np.pi
-    jumps = neighbours = 0
-    for axis in range(3):
-        here = [slice(None)] * 3
-        there = [slice(None)] * 3
-        here[axis], there[axis] = slice(None, -1), slice(1, None)
-        both = mask[tuple(here)] & mask[tuple(there)]
-        step = np.abs(unwrapped[0][tuple(there)] - unwrapped[0][tuple(here)])
-        jumps += int(np.count_nonzero(both & (step > np.pi)))
-        neighbours += int(np.count_nonzero(both))
+    counts = np.zeros((mask.shape[0], 4), np.int64)
+    in_slabs(_turns, mask.shape[0], wrapped, unwrapped, mask, counts)
+    voxels, changed, neighbours, jumps = (int(n) for n in counts.sum(axis=0))
     return {
-        "unwrap_changed_fraction": float(np.count_nonzero(changed & mask) / np.count_nonzero(mask)),
+        "unwrap_changed_fraction": changed / max(1, voxels),
         "unwrap_jump_fraction": jumps / max(1, neighbours),
     }
+
+
+@compiled
+def _turns(
+    start: int, stop: int, wrapped: Float, unwrapped: Float, mask: Mask, counts: npt.NDArray[np.int64]
+) -> None:
+    """``counts`` (X, 4) per slab: voxels, those changed, neighbours, those half a turn apart."""
+    echoes, nx, ny, nz = wrapped.shape
+    first = unwrapped[0]
+    for x in range(start, stop):
+        voxels, changed, neighbours, jumps = 0, 0, 0, 0
+        for y in range(ny):
+            for z in range(nz):
+                if not mask[x, y, z]:
+                    continue
+                voxels += 1
+                for e in range(echoes):
+                    if abs(unwrapped[e, x, y, z] - wrapped[e, x, y, z]) > np.pi:
+                        changed += 1
+                        break
+                for axis in range(3):
+                    i, j, k = x + int(axis == 0), y + int(axis == 1), z + int(axis == 2)
+                    if i < nx and j < ny and k < nz and mask[i, j, k]:
+                        neighbours += 1
+                        jumps += int(abs(first[i, j, k] - first[x, y, z]) > np.pi)
+        counts[x, 0], counts[x, 1], counts[x, 2], counts[x, 3] = voxels, changed, neighbours, jumps
 
 
 def mask_numbers(mask: Mask, grid: Grid) -> dict[str, float]:

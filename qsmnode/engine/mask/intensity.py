@@ -9,6 +9,7 @@ import numpy.typing as npt
 import scipy.ndimage
 
 from qsmnode.engine.coarse import Coarse, spread
+from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.mask.morphology import filled
 from qsmnode.engine.types import Float, Mask
 
@@ -94,17 +95,42 @@ def local_level(
         quantile: 0..1.
     """
     grid = Coarse.of(image.shape, voxel_mm, max(width_mm, *voxel_mm))
-    level = np.zeros_like(grid.mean(image))
-    share = np.zeros_like(level)
-    for index in np.ndindex(*level.shape):
-        block = tuple(slice(i * b, (i + 1) * b) for i, b in zip(index, grid.blocks, strict=True))
-        values = image[block][tissue[block]]
-        if values.size:
-            level[index] = np.quantile(values, quantile)
-            share[index] = values.size
+    counts = [-(-n // block) for n, block in zip(image.shape, grid.blocks, strict=True)]
+    level, share = (np.zeros(counts, np.float32) for _ in range(2))
+    in_slabs(_quantiles, counts[0], image, tissue, np.array(grid.blocks), quantile, level, share)
     sigmas = [width_mm / e for e in grid.edge_mm]
     above = scipy.ndimage.gaussian_filter(level * share, sigmas, mode="constant")
     below = scipy.ndimage.gaussian_filter(share, sigmas, mode="constant")
     typical = np.float32(np.median(image[tissue])) if tissue.any() else np.float32(1)
     smooth = np.where(below > 1e-6, above / np.maximum(below, 1e-6), typical)
     return spread(smooth.astype(np.float64), image.shape, grid.blocks)
+
+
+@compiled
+def _quantiles(
+    start: int,
+    stop: int,
+    image: Float,
+    tissue: Mask,
+    blocks: npt.NDArray[np.int64],
+    quantile: float,
+    level: Float,
+    share: Float,
+) -> None:
+    """Of each block: the quantile of its tissue, and how much tissue it has."""
+    nx, ny, nz = image.shape
+    bx, by, bz = blocks
+    values = np.empty(bx * by * bz, np.float32)
+    for i in range(start, stop):
+        for j in range(level.shape[1]):
+            for k in range(level.shape[2]):
+                found = 0
+                for x in range(i * bx, min((i + 1) * bx, nx)):
+                    for y in range(j * by, min((j + 1) * by, ny)):
+                        for z in range(k * bz, min((k + 1) * bz, nz)):
+                            if tissue[x, y, z]:
+                                values[found] = image[x, y, z]
+                                found += 1
+                if found:
+                    level[i, j, k] = np.quantile(values[:found], quantile)
+                    share[i, j, k] = found
