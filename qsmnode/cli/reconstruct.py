@@ -28,7 +28,7 @@ def add(verbs: Any) -> None:
         action="append",
         default=[],
         metavar="STEP=METHOD",
-        help="another method for a step, or one more step, such as r2star=arlo (see `methods`); repeatable",
+        help="another method for a step, or one more step, such as r2star=nlls (see `methods`); repeatable",
     )
     verb.add_argument("--format", default="dicom", choices=("dicom", "nifti"), help="default: dicom")
     verb.set_defaults(run=run)
@@ -60,7 +60,7 @@ def _recipe(preset: str, steps: list[str]) -> Recipe:
     for text in steps:
         step, equals, method = text.partition("=")
         if not equals:
-            raise UsageError(f"--step {text}: expected STEP=METHOD, such as r2star=arlo")
+            raise UsageError(f"--step {text}: expected STEP=METHOD, such as r2star=nlls")
         chosen[step] = method
     try:
         return Recipe.from_mapping(chosen)

@@ -92,7 +92,7 @@ def _equal_through_dicomweb(orthanc: Orthanc, maps: list[pydicom.Dataset], repor
 
 def _equal_to_the_engine(study: Path, exported: Path, dcm2niix: Callable[..., Any], offline: Path) -> None:
     """Somebody else's converter reads the archive's series as the engine's own numbers, in the same place."""
-    ended = qsmnode("reconstruct", study, "--out", offline, "--format", "nifti", "--step", "r2star=arlo")
+    ended = qsmnode("reconstruct", study, "--out", offline, "--format", "nifti", "--step", "r2star=nlls")
     assert ended.returncode == 0, ended.stderr
     assert (offline / "r2star.nii.gz").is_file()
     engine = nib.Nifti1Image.from_filename(offline / "susceptibility.nii.gz")
