@@ -20,6 +20,7 @@ from qsmnode.engine.preparation import Working, prepare, refuse_empty
 from qsmnode.engine.progress import Progress, ProgressCallback
 from qsmnode.engine.recipe import Recipe
 from qsmnode.engine.reference.others import other_offsets
+from qsmnode.engine.sign import sign_numbers
 from qsmnode.engine.types import EchoStack, Float, Grid, Maps, Mask
 from qsmnode.engine.unwrap.edges import edge_weights, voxel_quality
 from qsmnode.engine.wrapping import wrapped
@@ -203,6 +204,7 @@ def _referenced(work: Working, run: _Steps, chi: Float, mask: Mask, measured: Me
     referenced = np.where(mask, chi - np.float32(offset), np.float32(0)).astype(np.float32)
     name = "given" if work.reference is not None else run.recipe.steps["reference"].method.name
     work.quality |= other_offsets(name, referenced, mask, work.grid, measured)
+    work.quality |= sign_numbers(referenced, mask, work.grid, measured)
     work.quality["susceptibility_sd_ppm"] = float(np.std(referenced[mask], dtype=np.float64))
     work.quality["map_volume_ml"] = numbers.volume_ml(mask, work.grid)
     return referenced, description

@@ -79,10 +79,9 @@ PRESETS: Mapping[str, Choices] = MappingProxyType(
             **_CONSENSUS,
             "inversion": {"method": "medi", "fidelity": 2000.0, "smv_mm": 5.0, "merit": True},
         },
-        # with one echo the offset at echo time 0 stays in the phase: spherical means take its smooth part out
+        # of one echo the phase at echo time 0 stays in: spherical means take the smooth part of it out
         "single-echo": {
             **_FIELD,
-            "offset": {"method": "none"},
             "mask": {"method": "brain"},
             "background": {"method": "vsharp"},
             "inversion": {"method": "tv", "outside": 0.1, "model_error_ppm": 0.002},

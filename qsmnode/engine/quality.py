@@ -44,11 +44,23 @@ NUMBERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "background_iterations": ("1", "iterations of background removal"),
         "background_residual": ("1", "relative residual at which background removal stopped"),
         "background_coverage": ("1", "mask after / mask before background removal"),
+        "inversion_iterations": ("1", "iterations of the inversion"),
+        "inversion_change": ("1", "relative change of the map in the last iteration"),
+        "inversion_alpha": ("ppm mm", "weight of the total variation after the field's uncertainty"),
+        "inversion_residual": ("1", "part of the local field that the map does not explain, weighted norms"),
+        "inversion_streak": (
+            "1",
+            "power of the map next to the cone D = 0 against elsewhere; about 1 or less",
+        ),
         "local_field_sd_ppm": ("ppm", "standard deviation of the local field"),
         "reference_offset_ppm": ("ppm", "what was subtracted from the map to set its zero"),
         "reference_csf_offset_ppm": ("ppm", "mean of the ventricles' fluid in the map as it is referenced"),
         "reference_whole_brain_offset_ppm": ("ppm", "mean of the whole mask in the map as it is referenced"),
         "susceptibility_sd_ppm": ("ppm", "standard deviation of the map"),
+        "susceptibility_at_fast_decay_ppm": (
+            "ppm",
+            "median where R2* is highest in the middle, against the middle's median; nuclei make it positive",
+        ),
         "map_volume_ml": ("ml", "volume of the map"),
         "r2star_median": ("1/s", "median R2* in the mask"),
         "r2star_limited_fraction": ("1", "part of the mask whose R2* is 0 or at its upper limit"),
@@ -57,6 +69,64 @@ NUMBERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "separation_one_sign_fraction": ("1", "part of the mask with sources of one sign alone"),
     }
 )
+
+
+# name -> lowest and highest value without a warning, and what is wrong beyond; found on simulated heads, good
+# ones and ones with wrong phase, geometry or echo times
+_LIMITS: Mapping[str, tuple[float, float, str]] = MappingProxyType(
+    {
+        "input_echoes": (2.0, np.inf, "one echo: the phase at echo time 0 could not be removed"),
+        "phase_quality": (0.5, np.inf, "the phase is noisy, or not the phase of this magnitude"),
+        "offset_residual_rad": (
+            -np.inf,
+            0.35,
+            "the phase at echo time 0 is not smooth: noise, or echo times",
+        ),
+        "unwrap_fallback_fraction": (
+            -np.inf,
+            0.02,
+            "fringe lines end inside the head: phase is inconsistent",
+        ),
+        "unwrap_jump_fraction": (-np.inf, 0.05, "turns are left in the phase"),
+        "field_residual": (-np.inf, 0.12, "the echoes do not lie on a line: noise, motion, or echo times"),
+        "field_unusable_fraction": (-np.inf, 0.05, "much of the mask has no usable field"),
+        "mask_parts": (-np.inf, 1.0, "the mask has fallen apart"),
+        "inversion_streak": (-np.inf, 1.1, "streaks: the field does not fit the direction of B0"),
+        "susceptibility_at_fast_decay_ppm": (
+            0.0,
+            np.inf,
+            "nuclei are negative: the sign of the phase is wrong",
+        ),
+    }
+)
+# standard deviation of map over field; its inversion is well-known where tissue is
+_GAIN = (1.9, 4.0)
+
+
+def warnings(quality: Mapping[str, float]) -> tuple[str, ...]:
+    """What in a reconstruction's numbers says that its map may be wrong; nothing for a good one.
+
+    Args:
+        quality: ``Maps.quality``.
+
+    Returns:
+        One sentence for each number beyond its limits, with number and limit.
+    """
+    found = []
+    for name, (low, high, words) in _LIMITS.items():
+        value = quality.get(name)
+        if value is not None and not low <= value <= high:
+            limit = f"at least {low:g}" if value < low else f"at most {high:g}"
+            found.append(f"{words} ({name} {value:.3g}, expected {limit})")
+    field = quality.get("local_field_sd_ppm", 0.0)
+    if field > 0 and "susceptibility_sd_ppm" in quality:
+        gain = quality["susceptibility_sd_ppm"] / field
+        if not _GAIN[0] <= gain <= _GAIN[1]:
+            found.append(
+                "the map is too strong or too weak for its field: wrong direction of B0, or phase scale "
+                f"(ratio {gain:.3g}, expected {_GAIN[0]:g} to {_GAIN[1]:g})"
+            )
+    return tuple(found)
 
 
 def unwrap_numbers(wrapped: Float, unwrapped: Float, mask: Mask) -> dict[str, float]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from qsmnode.dicom.source import Source
 from qsmnode.engine import Recipe, reconstruct
 from qsmnode.engine.fourier import DEFAULT_BACKEND, backend_name
+from qsmnode.engine.quality import warnings
 from qsmnode.measure.statistics import whole_brain
 from qsmnode.products.context import ProductContext
 
@@ -62,4 +63,5 @@ def remarks(quality: Mapping[str, float]) -> tuple[str, ...]:
     if quality.get("mask_brain_plausible") == 0:
         volume = quality.get("mask_volume_ml", 0.0)
         found.append(f"values unreliable: the mask found ({volume:.0f} ml) is no plausible whole brain")
-    return tuple(found)
+    doubts = (words for words in warnings(quality) if not words.startswith("one echo"))
+    return (*found, *(f"map may be wrong: {words}" for words in doubts))
