@@ -5,7 +5,8 @@
 #   deploy/setup.sh --dev    the tests' tools as well
 #
 # Doing it again changes nothing and takes seconds, unless a lock file, pyproject.toml or this checkout's place
-# has changed; where only the sources have, their voxel loops are compiled. QSMNODE_PYTHON names the interpreter; otherwise the newest suitable one on PATH is taken.
+# has changed; where only the sources have, their voxel loops are compiled. QSMNODE_PYTHON names the interpreter;
+# otherwise the newest suitable one on PATH is taken.
 # Exit codes: 0 ready, 2 no suitable Python, 1 anything else, with pip's own words.
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
