@@ -1,0 +1,70 @@
+"""A preset is frozen by its version: what stands in reports as ``default/2`` never means other numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from qsmnode.engine import Recipe, registry
+from qsmnode.engine.presets import VERSIONS
+
+# A line stays for good: add one for a new version, change none. The hash covers every parameter, those
+# included that a preset leaves at its method's default.
+PINNED = {
+    "default/2": "cacf318f1836a0027e2121c2cd4a633a7d2ee39483c6fa3d4d190f669565e721",
+    "fast/2": "8d4f10b9b46615893b3f1289e2eb464234e519ced7b7a61f00327221e2ef25a6",
+    "consensus-fansi/1": "0c74aef0e123307ba36b8fe49fb00a3cfaf74ad0fcb12d9cff045896c6ec2169",
+    "consensus-medi/1": "537e37b72fd4d3ea2be0ab721895de4ef9b572ab767973e4a6cbca5614a57e52",
+    "single-echo/1": "4830d19be7370ac5f78a4d65de563e4a96d4884776abc3a40ba53edbcdacf8dc",
+    "phantom/1": "500e05ece567a071c3ccfcfebfa334a59787f4acf76d89cede0da69b12279a80",
+}
+
+
+@pytest.fixture(autouse=True)
+def _engine_of_the_pins(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the engine's version is part of the hash, and goes up without any preset's
+    monkeypatch.setattr("qsmnode.engine.recipe.ENGINE_VERSION", "2")
+
+
+@pytest.mark.parametrize("name", Recipe.presets())
+def test_a_preset_means_what_its_version_has_always_meant(name: str) -> None:
+    recipe = Recipe.preset(name)
+    assert recipe.version.startswith(f"{name}/")
+    assert recipe.version in PINNED, (
+        f'{recipe.version} is new: pin it, "{recipe.version}": "{recipe.hash}", and keep the lines before it'
+    )
+    assert recipe.hash == PINNED[recipe.version], (
+        f"{recipe.version} has got other parameters, in its preset or by a method's new default. Where that is"
+        f" meant, give {name!r} the next version in presets.VERSIONS and pin it with {recipe.hash!r}; where it"
+        " is not, write the former value into the preset"
+    )
+
+
+def test_no_two_versions_are_the_same() -> None:
+    assert len(set(PINNED.values())) == len(PINNED)
+    assert len(set(VERSIONS.values())) == len(VERSIONS)
+
+
+@pytest.mark.parametrize("name", Recipe.presets())
+def test_another_default_of_any_method_is_another_hash(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Recipe.preset(name)
+    for step, chosen in before.steps.items():
+        for declared in dataclasses.fields(chosen.parameters):
+            value = getattr(chosen.parameters, declared.name)
+            other = next((c for c in declared.metadata["choices"] if c != value), None)
+            if isinstance(value, bool):
+                other = not value
+            elif other is None:
+                other = value + 1
+            changed = dataclasses.replace(chosen.parameters, **{declared.name: other})
+            with monkeypatch.context() as patched:
+                patched.setattr(registry, "make_parameters", _instead(chosen.method, changed))
+                assert Recipe.preset(name).hash != before.hash, f"{step}.{declared.name}"
+
+
+def _instead(method: registry.Method, changed: object) -> Callable[..., Any]:
+    made = registry.make_parameters
+    return lambda chosen, given: changed if chosen is method else made(chosen, given)
