@@ -37,9 +37,9 @@ def test_a_preset_means_what_its_version_has_always_meant(name: str) -> None:
         f'{recipe.version} is new: pin it, "{recipe.version}": "{recipe.hash}", and keep the lines before it'
     )
     assert recipe.hash == PINNED[recipe.version], (
-        f"{recipe.version} has got other parameters, in its preset or by a method's new default. Where that is"
-        f" meant, give {name!r} the next version in presets.VERSIONS and pin it with {recipe.hash!r}; where it"
-        " is not, write the former value into the preset"
+        f"{recipe.version} has got other parameters, in its preset or by a method's new default. Where that"
+        f" is meant, give {name!r} the next version in presets.VERSIONS and pin it with {recipe.hash!r};"
+        " where it is not, write the former value into the preset"
     )
 
 
