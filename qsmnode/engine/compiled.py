@@ -6,10 +6,13 @@ result is the same on any number of threads.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +22,10 @@ import numba
 
 import qsmnode
 from qsmnode.engine import fourier
+
+# every process that uses a folder touches this file in it
+_USED = "used"
+_KEPT_S = 30 * 24 * 3600.0
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -41,12 +48,20 @@ def cache_folder() -> Path | None:
 
     Numba asks only whether a function's own file has changed. A loop that calls another file's loop, or uses
     its constants, would go on with the old one after an upgrade, and give other numbers than its sources say.
+    Folders of other sources go when a new one is made and they have not been used for 30 days.
     """
     name = f"compiled-{_sources_digest()[:16]}"
+    return next((place / name for place in _places() if _begin_to_use(place / name)), None)
+
+
+def _places() -> list[Path]:
     given = os.environ.get("NUMBA_CACHE_DIR")
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    places = [Path(given)] if given else [_package() / "__pycache__", home / "qsmnode"]
-    return next((place / name for place in places if _is_writable(place / name)), None)
+    if given:
+        return [Path(given)]
+    places = [_package() / "__pycache__"]
+    with contextlib.suppress(RuntimeError):  # there is no home
+        places.append(Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "qsmnode")
+    return places
 
 
 def _package() -> Path:
@@ -61,13 +76,35 @@ def _sources_digest() -> str:
     return digest.hexdigest()
 
 
-def _is_writable(folder: Path) -> bool:
+def _begin_to_use(folder: Path) -> bool:
+    """Make the folder if there is none, and leave a mark in it; False where it cannot be written."""
     try:
+        is_new = not folder.exists()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            return True
-    except (OSError, RuntimeError):  # RuntimeError: there is no home
+            (folder / _USED).touch(mode=0o600)
+    except OSError:
         return False
+    if is_new:
+        _remove_unused(folder.parent)
+    return True
+
+
+def _remove_unused(place: Path) -> None:
+    """Remove the folders of sources that no process has begun to use for 30 days.
+
+    A process that has run for longer keeps the code that it has loaded, and compiles what it finds gone.
+    """
+    for folder in sorted(place.glob("compiled-" + "[0-9a-f]" * 16)):
+        with contextlib.suppress(OSError):  # another process was faster
+            if _unused_s(folder) > _KEPT_S:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unused_s(folder: Path) -> float:
+    """Seconds since a process began to use the folder; since its last change where none has said so."""
+    mark = folder / _USED
+    return time.time() - (mark if mark.exists() else folder).stat().st_mtime
 
 
 def in_slabs(loop: Callable[..., Any], length: int, *arguments: Any) -> None:
