@@ -36,8 +36,19 @@ VOXEL_MM = 4.0
 TIMES_S = (0.004, 0.009, 0.014, 0.019)
 FREQUENCY_MHZ = 123.2
 
+# lines along z about which the phase turns: where they cross x, in voxels, and which way. One stands alone;
+# two are so close that nothing turns around both
+LINES = ((11.4, 1), (18.4, 1), (19.4, -1))
+
 Plan = Mapping[str, Any]
 _PLAIN = {"preset": "fast", "mask": "signal"}
+# the whole brain, so that lines in it stay; and with voxels as long as these a coarser grid only if asked for
+_WOUND = {
+    **_PLAIN,
+    "offset": "none",
+    "mask": "given",
+    "inversion": {"method": "tgv", "coarsest_mm": 2 * VOXEL_MM},
+}
 
 
 def warm(presets: tuple[str, ...] = ()) -> int:
@@ -57,9 +68,9 @@ def warm(presets: tuple[str, ...] = ()) -> int:
         _run(plan)
     if presets:
         return len(chosen)
-    # a readout that alternates; and one echo whose fringe lines end
+    # a readout that alternates; and one echo whose fringe lines end, which leaves steps to be mended
     _run(_PLAIN, ramp_rad=2.0)
-    _run({**_PLAIN, "offset": "none"}, echoes=1, winding=True)
+    _run(_WOUND, echoes=1, winding=True)
     return len(chosen) + 2
 
 
@@ -114,10 +125,12 @@ def _head() -> tuple[Grid, Mask, Float, Float, Float]:
 
 
 def _acquired(echoes: int, ramp_rad: float, winding: bool) -> tuple[EchoStack, Mask]:
-    """The head measured: with a ramp between odd and even echoes, and a fringe line that ends, if wanted."""
+    """The head measured: with a ramp between odd and even echoes, and fringe lines that end, if wanted."""
     grid, brain, signal, rate, field = _head()
     x, y, _ = np.indices(SHAPE)
-    offset = 0.05 * x + (np.arctan2(y - 16.3, x - 14.4) if winding else 0.0)
+    offset = 0.05 * x
+    for place, turns in LINES if winding else ():
+        offset += turns * np.arctan2(y - 16.3, x - place)
     random = np.random.default_rng(1)
     measured = np.empty((echoes, *SHAPE), dtype=np.complex64)
     for echo, time_s in enumerate(TIMES_S[:echoes]):

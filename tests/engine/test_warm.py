@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from qsmnode.engine import EngineInputError, Recipe, methods
 from qsmnode.engine import warm as warming
+from qsmnode.engine.inversion import tgv, tgv_grids, tgv_mend
 
 # another grid, another field of view and other echoes than the warming's
 _RECONSTRUCT = """
@@ -70,6 +72,24 @@ def test_the_head_can_wind_and_alternate() -> None:
         warming._acquired(1, 0.0, True)[0], Recipe.from_mapping({**plan, "offset": "none"}), brain
     )
     assert winding.quality["unwrap_fallback_fraction"] > 0
+
+
+def test_the_wound_head_has_steps_to_mend_and_a_coarser_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    mended, grids = [], []
+
+    def mend(*given: Any) -> Any:
+        mended.append(tgv_mend.mend(*given))
+        return mended[-1]
+
+    def coarser(*given: Any) -> Any:
+        grids.append(tgv_grids.coarser(*given))
+        return grids[-1]
+
+    monkeypatch.setattr(tgv_grids, "mend", mend)
+    monkeypatch.setattr(tgv, "coarser", coarser)
+    warming._run(warming._WOUND, echoes=1, winding=True)
+    assert mended[0].sum() > 1  # one voxel alone would be laid out differently
+    assert grids[0] is not None
 
 
 @pytest.fixture
