@@ -1,13 +1,18 @@
-"""Conjugate gradients for the symmetric equations of background removal."""
+"""Conjugate gradients for the symmetric equations of background removal and of inversions."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.types import Float
+
+Sums = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -25,38 +30,96 @@ class Solution:
     residual: float
 
 
-def solved(operator: Callable[[Float], Float], right: Float, iterations: int, tolerance: float) -> Solution:
-    """Solve ``operator(x) = right`` from x = 0.
+def solved(
+    operator: Callable[[Float], Float],
+    right: Float,
+    iterations: int,
+    tolerance: float,
+    start: Float | None = None,
+) -> Solution:
+    """Solve ``operator(x) = right``.
 
     Args:
         operator: linear, symmetric and not negative; it must not change its argument.
-        right: (X, Y, Z).
+        right: (X, Y, Z); afterwards it holds what is left of it.
         iterations: most steps.
-        tolerance: relative residual that ends it.
+        tolerance: residual, relative to the right side, that ends it.
+        start: (X, Y, Z), x to begin with, which becomes the solution; 0 if None.
 
     Source: 10.6028/jres.049.044.
     """
-    values = np.zeros_like(right)
-    residual = right.copy()
+    length = right.shape[0]
+    first = energy = dot(right, right)
+    values, residual = np.zeros_like(right) if start is None else start, right
+    if start is not None:
+        residual -= operator(start)
+        energy = dot(residual, residual)
     direction = residual.copy()
-    start = energy = dot(residual, residual)
+    sums = np.zeros(length)
     step = 0
-    while step < iterations and energy > start * tolerance**2:
+    while step < iterations and energy > first * tolerance**2:
         image = operator(direction)
         curvature = dot(direction, image)
         if not curvature > 0:
             break
-        length = np.float32(energy / curvature)
-        values += length * direction
-        residual -= length * image
-        renewed = dot(residual, residual)
-        direction *= np.float32(renewed / energy)
-        direction += residual
+        in_slabs(_advance, length, values, residual, direction, image, energy / curvature, sums)
+        renewed = float(sums.sum())
+        in_slabs(_turn, length, direction, residual, renewed / energy)
         energy = renewed
         step += 1
-    return Solution(values, step, float(np.sqrt(energy / start)) if start > 0 else 0.0)
+    return Solution(values, step, math.sqrt(energy / first) if first > 0 else 0.0)
 
 
 def dot(a: Float, b: Float) -> float:
     """Sum of products: in double precision, and in an order that does not depend on threads."""
-    return float(np.einsum("xyz,xyz->x", a, b, dtype=np.float64).sum())
+    sums = np.zeros(a.shape[0])
+    in_slabs(_products, a.shape[0], a, b, sums)
+    return float(sums.sum())
+
+
+@compiled
+def _products(start: int, stop: int, a: Float, b: Float, sums: Sums) -> None:
+    """Sum of products per slab, in double precision."""
+    _, ny, nz = a.shape
+    for x in range(start, stop):
+        total = 0.0
+        for y in range(ny):
+            for z in range(nz):
+                total += np.float64(a[x, y, z]) * b[x, y, z]
+        sums[x] = total
+
+
+@compiled
+def _advance(
+    start: int,
+    stop: int,
+    values: Float,
+    residual: Float,
+    direction: Float,
+    image: Float,
+    step: float,
+    sums: Sums,
+) -> None:
+    """Go along ``direction``; ``sums`` gets the squared residual per slab."""
+    _, ny, nz = values.shape
+    length = np.float32(step)
+    for x in range(start, stop):
+        total = 0.0
+        for y in range(ny):
+            for z in range(nz):
+                values[x, y, z] += length * direction[x, y, z]
+                left = residual[x, y, z] - length * image[x, y, z]
+                residual[x, y, z] = left
+                total += np.float64(left) * left
+        sums[x] = total
+
+
+@compiled
+def _turn(start: int, stop: int, direction: Float, residual: Float, share: float) -> None:
+    """The next direction."""
+    _, ny, nz = direction.shape
+    part = np.float32(share)
+    for x in range(start, stop):
+        for y in range(ny):
+            for z in range(nz):
+                direction[x, y, z] = residual[x, y, z] + part * direction[x, y, z]

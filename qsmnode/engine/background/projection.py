@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from qsmnode.engine.compiled import compiled, in_slabs
+from qsmnode.engine.background.conjugate import dot, solved
 from qsmnode.engine.dipole import dipole_kernel
 from qsmnode.engine.fourier import Shape, irfftn, rfftn
 from qsmnode.engine.levels import doubled, factors_of, halved
 from qsmnode.engine.types import Float, Mask
 
-Sums = npt.NDArray[np.float64]
 Triple = tuple[float, float, float]
 
 
@@ -31,11 +29,10 @@ class Projection:
         self.shape: Shape = (x, y, z)
         self.square, self.outside, self.kernel = square, outside, kernel
         self.total = float(square.sum(dtype=np.float64))
-        self.sums = np.zeros(x)
 
     def mean(self, field: Float) -> float:
         """Weighted mean of ``field``; 0 where nothing has a weight."""
-        return self._dot(field, self.square) / self.total if self.total > 0 else 0.0
+        return dot(field, self.square) / self.total if self.total > 0 else 0.0
 
     def background(
         self, field: Float, iterations: int, tolerance: float, start: Float | None = None
@@ -48,27 +45,15 @@ class Projection:
             tolerance: norm of the gradient, relative to the one without sources, that ends it.
             start: (X, Y, Z), sources to begin with; none if None.
         """
-        residual = self._sources_of(self.square * field)
-        goal = self._dot(residual, residual) * tolerance**2
-        sources = np.zeros_like(field)
-        if start is not None:
-            sources = start * self.outside
-            residual -= self._sources_of(self.square * self._dipole(sources))
-        direction = residual.copy()
-        energy = self._dot(residual, residual)
-        done = 0
-        while done < iterations and energy > goal:
-            image = self._sources_of(self.square * self._dipole(direction))
-            curvature = self._dot(direction, image)
-            if curvature <= 0:
-                break
-            step = energy / curvature
-            in_slabs(_advance, self.shape[0], sources, residual, direction, image, step, self.sums)
-            renewed = float(self.sums.sum())
-            in_slabs(_turn, self.shape[0], direction, residual, renewed / energy)
-            energy = renewed
-            done += 1
-        return self._dipole(sources), sources, done
+        right = self._sources_of(self.square * field)
+        found = solved(
+            lambda sources: self._sources_of(self.square * self._dipole(sources)),
+            right,
+            iterations,
+            tolerance,
+            None if start is None else start * self.outside,
+        )
+        return self._dipole(found.values), found.values, found.iterations
 
     def _dipole(self, values: Float) -> Float:
         spectrum = rfftn(values)
@@ -79,10 +64,6 @@ class Projection:
         found = self._dipole(values)
         found *= self.outside
         return found
-
-    def _dot(self, a: Float, b: Float) -> float:
-        in_slabs(_products, self.shape[0], a, b, self.sums)
-        return float(self.sums.sum())
 
 
 class TwoGrids:
@@ -124,51 +105,3 @@ class TwoGrids:
             start = doubled(sources, self.factors)
         found, _, done = self.fine.background(field, iterations, tolerance, start)
         return found, done
-
-
-@compiled
-def _products(start: int, stop: int, a: Float, b: Float, sums: Sums) -> None:
-    """Sum of products per slab, in double precision."""
-    _, ny, nz = a.shape
-    for x in range(start, stop):
-        total = 0.0
-        for y in range(ny):
-            for z in range(nz):
-                total += np.float64(a[x, y, z]) * b[x, y, z]
-        sums[x] = total
-
-
-@compiled
-def _advance(
-    start: int,
-    stop: int,
-    sources: Float,
-    residual: Float,
-    direction: Float,
-    image: Float,
-    step: float,
-    sums: Sums,
-) -> None:
-    """Go along ``direction``; ``sums`` gets the squared residual per slab."""
-    _, ny, nz = sources.shape
-    length = np.float32(step)
-    for x in range(start, stop):
-        total = 0.0
-        for y in range(ny):
-            for z in range(nz):
-                sources[x, y, z] += length * direction[x, y, z]
-                left = residual[x, y, z] - length * image[x, y, z]
-                residual[x, y, z] = left
-                total += np.float64(left) * left
-        sums[x] = total
-
-
-@compiled
-def _turn(start: int, stop: int, direction: Float, residual: Float, share: float) -> None:
-    """The next direction."""
-    _, ny, nz = direction.shape
-    part = np.float32(share)
-    for x in range(start, stop):
-        for y in range(ny):
-            for z in range(nz):
-                direction[x, y, z] = residual[x, y, z] + part * direction[x, y, z]

@@ -1,4 +1,8 @@
-"""Least squares with operators that are only known by what they do."""
+"""Least squares with operators that are only known by what they do.
+
+Conjugate gradients (``background.conjugate``) solve symmetric equations, and know of a fit only its gradient.
+Here the misfit itself is known after every iteration, so that it can be held against the noise.
+"""
 
 from __future__ import annotations
 
