@@ -8,16 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsmnode.engine.compiled import in_slabs
-from qsmnode.engine.dipole import dipole_kernel
-from qsmnode.engine.fourier import Shape, irfftn, rfftn
+from qsmnode.engine.fourier import irfftn, rfftn
 from qsmnode.engine.inversion import admm_loops as loops
 from qsmnode.engine.inversion.fit import fit_numbers
+from qsmnode.engine.inversion.padded import Padded
 from qsmnode.engine.inversion.variation import Variation, relative_change
 from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.progress import ProgressCallback
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
-from qsmnode.engine.window import Window
 
 # from the multiplier (changed) and the predicted field to what the field is drawn to (changed)
 Split = Callable[[Float, Float], None]
@@ -98,27 +97,22 @@ def hd_qsm(
 
     Source: 10.1002/mrm.29218, with isotropic total variation.
     """
-    window = Window.around(mask, grid.voxel_mm, parameters.padding_mm)
-    inside = window.cut(mask)
-    trust = inside.astype(np.float32)
-    if weight is not None:
-        trust *= window.cut(weight).astype(np.float32)
-    field = window.cut(np.where(mask, local_field_ppm, np.float32(0)).astype(np.float32))
-    stages = _Stages(field, inside, grid, parameters, progress)
-    first, first_iterations = stages.absolute(trust)
-    discrepancy = _discrepancy(stages.predicted - field, trust, parameters.medians)
-    square = (trust * (1 - discrepancy)) ** 2
+    given = Padded.of(local_field_ppm, mask, grid, weight, parameters.padding_mm)
+    stages = _Stages(given, grid, parameters, progress)
+    first, first_iterations = stages.absolute(given.trust)
+    discrepancy = _discrepancy(stages.predicted - given.field, given.trust, parameters.medians)
+    square = (given.trust * (1 - discrepancy)) ** 2
     chi, iterations, changed = stages.squares(first, square)
-    chi[~inside] = 0
-    known = trust > 0
+    chi[~given.inside] = 0
+    known = given.trust > 0
     numbers = {
         "inversion_iterations": float(first_iterations + iterations),
         "inversion_first_iterations": float(first_iterations),
         "inversion_change": changed,
         "inversion_discrepancy": float(discrepancy[known].mean(dtype=np.float64)) if known.any() else 0.0,
-        **fit_numbers(chi, field, square, stages.kernel),
+        **fit_numbers(chi, given.field, square, given.kernel),
     }
-    return window.paste(chi), numbers
+    return given.window.paste(chi), numbers
 
 
 def _discrepancy(misfit: Float, trust: Float, medians: float) -> Float:
@@ -135,19 +129,14 @@ class _Stages:
     """Both stages by the alternating direction method of multipliers; the second starts at the first map."""
 
     def __init__(
-        self,
-        field: Float,
-        inside: Mask,
-        grid: Grid,
-        parameters: Parameters,
-        progress: ProgressCallback | None,
+        self, given: Padded, grid: Grid, parameters: Parameters, progress: ProgressCallback | None
     ) -> None:
-        self.field, self.inside, self.parameters, self.progress = field, inside, parameters, progress
+        self.field, self.inside, self.kernel = given.field, given.inside, given.kernel
+        self.shape = given.window.shape
+        self.parameters, self.progress = parameters, progress
         self.voxel_mm = grid.voxel_mm
-        self.shape: Shape = (field.shape[0], field.shape[1], field.shape[2])
-        self.kernel = dipole_kernel(self.shape, grid.voxel_mm, grid.b0_direction)
-        self.predicted = np.zeros_like(field)
-        self.relative = np.where(inside, np.float32(1), np.float32(parameters.outside))
+        self.predicted = np.zeros_like(self.field)
+        self.relative = np.where(self.inside, np.float32(1), np.float32(parameters.outside))
 
     def absolute(self, trust: Float) -> tuple[Float, int]:
         """Map of the first stage, and its iterations."""

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsmnode.engine.background.sphere import sphere_spectrum
-from qsmnode.engine.dipole import dipole_kernel
 from qsmnode.engine.fourier import Shape
 from qsmnode.engine.inversion.fit import fit_numbers
 from qsmnode.engine.inversion.krylov import Solution, lsqr, norm
+from qsmnode.engine.inversion.padded import Padded
 from qsmnode.engine.inversion.sources import filtered, sources_of
 from qsmnode.engine.inversion.variation import Differences
 from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.progress import ProgressCallback
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
-from qsmnode.engine.window import Window
 
 # of the fast estimate: power of |D|, percentiles of it between which the smooth one takes over, sphere in mm
 POWER, LOWEST, HIGHEST, SPHERE_MM = 0.001, 1.0, 30.0, 3.0
@@ -98,27 +97,13 @@ def ilsqr(
     Source: 10.1016/j.neuroimage.2014.12.043; first map: 10.1016/j.neuroimage.2010.11.088. W is the noise's
     instead of one from the field's Laplacian.
     """
-    window = Window.around(mask, grid.voxel_mm, parameters.padding_mm)
-    inside = window.cut(mask)
-    trust = inside.astype(np.float32)
-    if weight is not None:
-        trust *= window.cut(weight).astype(np.float32)
-    field = window.cut(np.where(mask, local_field_ppm, np.float32(0)).astype(np.float32))
-    kernel = dipole_kernel(window.shape, grid.voxel_mm, grid.b0_direction)
-    first = sources_of(
-        field,
-        trust,
-        inside,
-        kernel,
-        outside=parameters.outside,
-        iterations=parameters.first_iterations,
-        tolerance=parameters.first_tolerance,
-        noise_ppm=measured.noise_ppm,
-    )
+    given = Padded.of(local_field_ppm, mask, grid, weight, parameters.padding_mm)
+    first = sources_of(given, parameters, measured.noise_ppm)
     if progress is not None:
         progress(0.7, "inversion")
+    inside, kernel = given.inside, given.kernel
     # where the field is not to be trusted, the first map's takes its place
-    likely = np.where(trust > 0, field, inside * filtered(first.values, kernel))
+    likely = np.where(given.trust > 0, given.field, inside * filtered(first.values, kernel))
     flatness = _flatness(_fast_estimate(likely, inside, kernel, grid), inside, grid, parameters)
     found, streaks = _streaks(first.values, flatness, kernel, grid, parameters)
     streaks[~inside] = 0
@@ -131,9 +116,9 @@ def ilsqr(
         "inversion_first_iterations": float(first.iterations),
         "inversion_change": found.gradient,
         "inversion_streak_removed": norm(streaks) / size if size > 0 else 0.0,
-        **fit_numbers(chi, field, trust**2, kernel),
+        **fit_numbers(chi, given.field, given.trust**2, kernel),
     }
-    return window.paste(chi), numbers
+    return given.window.paste(chi), numbers
 
 
 def _fast_estimate(field: Float, inside: Mask, kernel: Float, grid: Grid) -> Float:

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsmnode.engine.dipole import dipole_kernel
-from qsmnode.engine.fourier import Shape, irfftn, rfftn
+from qsmnode.engine.fourier import irfftn, rfftn
 from qsmnode.engine.inversion.fit import fit_numbers
 from qsmnode.engine.inversion.krylov import Solution
+from qsmnode.engine.inversion.padded import Padded
 from qsmnode.engine.inversion.sources import sources_of
 from qsmnode.engine.inversion.variation import Variation, relative_change
 from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.progress import ProgressCallback
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
-from qsmnode.engine.window import Window
 
 # the penalty grows where the gap between the gradient and its split keeps more than this share of itself
 SLOW = 0.7
@@ -91,48 +90,32 @@ def rts(
     Source: 10.1016/j.neuroimage.2017.11.018, with isotropic total variation; here with weights, and with LSQR
     in place of LSMR: its residual is there to be held against the noise.
     """
-    window = Window.around(mask, grid.voxel_mm, parameters.padding_mm)
-    inside = window.cut(mask)
-    trust = inside.astype(np.float32)
-    if weight is not None:
-        trust *= window.cut(weight).astype(np.float32)
-    field = window.cut(np.where(mask, local_field_ppm, np.float32(0)).astype(np.float32))
-    kernel = dipole_kernel(window.shape, grid.voxel_mm, grid.b0_direction)
-    first = sources_of(
-        field,
-        trust,
-        inside,
-        kernel,
-        outside=parameters.outside,
-        iterations=parameters.first_iterations,
-        tolerance=parameters.first_tolerance,
-        noise_ppm=measured.noise_ppm,
-    )
+    given = Padded.of(local_field_ppm, mask, grid, weight, parameters.padding_mm)
+    first = sources_of(given, parameters, measured.noise_ppm)
     if progress is not None:
         progress(first.iterations / (first.iterations + parameters.iterations), "inversion")
-    chi, second = _least_variation(first, inside, grid, kernel, parameters, progress)
-    chi[~inside] = 0
+    chi, second = _least_variation(first, given, grid, parameters, progress)
+    chi[~given.inside] = 0
     numbers = {
         "inversion_first_iterations": float(first.iterations),
         **second,
-        **fit_numbers(chi, field, trust**2, kernel),
+        **fit_numbers(chi, given.field, given.trust**2, given.kernel),
     }
-    return window.paste(chi), numbers
+    return given.window.paste(chi), numbers
 
 
 def _least_variation(
     first: Solution,
-    inside: Mask,
+    given: Padded,
     grid: Grid,
-    kernel: Float,
     parameters: Parameters,
     progress: ProgressCallback | None,
 ) -> tuple[Float, dict[str, float]]:
     """The map whose well-conditioned frequencies are the first step's, and whose gradients are sparse."""
-    shape: Shape = (inside.shape[0], inside.shape[1], inside.shape[2])
+    shape = given.window.shape
     variation = Variation(np.ones(shape, np.float32), grid.voxel_mm, parameters.rho)
     squared = variation.differences.squared()
-    fidelity = np.where(np.abs(kernel) > parameters.delta, np.float32(parameters.mu), np.float32(0))
+    fidelity = np.where(np.abs(given.kernel) > parameters.delta, np.float32(parameters.mu), np.float32(0))
     fixed = rfftn(first.values) * fidelity
     # split and multiplier start at 0, and the gap has to close too: else a first map that hardly differs from
     # the first step's would end the iteration at once
@@ -145,7 +128,7 @@ def _least_variation(
         spectrum += fixed
         spectrum /= inverse
         new = irfftn(spectrum, shape)
-        changed = relative_change(new, chi, inside)
+        changed = relative_change(new, chi, given.inside)
         chi = new
         gap = variation.update(chi)
         if progress is not None:
