@@ -11,7 +11,7 @@ import numpy.typing as npt
 from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.field.field_map import FieldMap
 from qsmnode.engine.field.noise import Times, noise_floor, noise_of_misfit, signal_noise
-from qsmnode.engine.field.usable import usable_voxels, weight_of
+from qsmnode.engine.field.usable import judged
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Mask
 from qsmnode.engine.wrapping import in_one_turn, sine
@@ -91,13 +91,12 @@ def complex_fit(
         # two echoes leave nothing over from which to tell the noise: a line through 0 does
         noise = signal_noise(unwrapped, magnitude, times, mask)
     in_slabs(_spread, mask.shape[0], magnitude, times, mask, noise, sigma)
-    usable = usable_voxels(residual, sigma, mask, parameters.residual_limit, parameters.noise_limit)
     steps = np.abs(taken[mask])
     numbers = {
         "field_iterations": float(steps.max(initial=0)),
         "field_unconverged_fraction": float(np.mean(taken[mask] < 0)) if mask.any() else 0.0,
     }
-    return FieldMap(field, weight_of(sigma, usable), residual, sigma, noise, numbers)
+    return judged(field, residual, sigma, noise, mask, parameters, numbers)
 
 
 @compiled

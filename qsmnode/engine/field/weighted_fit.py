@@ -10,7 +10,7 @@ import numpy as np
 from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.field.field_map import FieldMap
 from qsmnode.engine.field.noise import Times, signal_noise
-from qsmnode.engine.field.usable import usable_voxels, weight_of
+from qsmnode.engine.field.usable import judged
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Mask
 from qsmnode.engine.wrapping import sine
@@ -65,8 +65,7 @@ def weighted_fit(
     in_slabs(
         _fit, shape[0], unwrapped, magnitude, times, mask, steps, stiffness, noise, field, residual, sigma
     )
-    usable = usable_voxels(residual, sigma, mask, parameters.residual_limit, parameters.noise_limit)
-    return FieldMap(field, weight_of(sigma, usable), residual, sigma, noise)
+    return judged(field, residual, sigma, noise, mask, parameters)
 
 
 @compiled
