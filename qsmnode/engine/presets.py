@@ -26,12 +26,12 @@ _CONSENSUS: Choices = {
 
 VERSIONS: Mapping[str, str] = MappingProxyType(
     {
-        "default": "default/2",
-        "fast": "fast/2",
-        "consensus-fansi": "consensus-fansi/1",
-        "consensus-medi": "consensus-medi/1",
-        "single-echo": "single-echo/1",
-        "phantom": "phantom/1",
+        "default": "default/3",
+        "fast": "fast/3",
+        "consensus-fansi": "consensus-fansi/2",
+        "consensus-medi": "consensus-medi/2",
+        "single-echo": "single-echo/2",
+        "phantom": "phantom/2",
     }
 )
 
@@ -48,10 +48,10 @@ PRESETS: Mapping[str, Choices] = MappingProxyType(
                 # it outweighs the noise
                 "refinements": 3,
                 "outside": 0.1,
-                "model_error_ppm": 0.002,
+                "model_error_ppm": 0.0015,
                 "at_edge": 0.2,
                 "flat": 3.0,
-                "tolerance": 0.006,
+                "tolerance": 0.004,
             },
             "reference": {"method": "whole_brain"},
         },

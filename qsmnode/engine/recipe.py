@@ -14,7 +14,7 @@ from qsmnode.engine.presets import PRESETS, VERSIONS
 from qsmnode.errors import EngineInputError
 
 # goes up whenever the same recipe would give other numbers
-ENGINE_VERSION = "2"
+ENGINE_VERSION = "3"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Recipe:
 
     Attributes:
         name: the preset's name, or ``custom``.
-        version: frozen text of the preset, such as ``default/2``; ``custom/`` and part of the hash otherwise.
+        version: frozen text of the preset, such as ``default/3``; ``custom/`` and part of the hash otherwise.
         steps: step name to method and parameters, in the order in which they run.
     """
 

@@ -132,6 +132,28 @@ def test_smooth_offset_is_removed():
     assert quality["offset_residual_rad"] < 0.1
 
 
+def test_a_smooth_offset_comes_out_whole_beside_the_rim_and_between_tissues_of_unequal_signal():
+    """What the smoothing leaves would be a field of its own: 0.01 rad at 15 ms is nearly 1 ppb at 3 T."""
+    shape = (72, 72, 60)
+    x, y, z = np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij")
+    inside = x**2 + y**2 + z**2 < 0.9
+    offset = 1.5 * x - 0.8 * (y**2 - z**2) + 0.5 * x * y + 2.0
+    strength = np.where(np.sin(9 * x) * np.sin(7 * y + 1) > 0, 1.0, 0.6) * inside
+    phase = np.angle(np.exp(1j * np.stack([2 * np.pi * 20 * y * t + offset for t in TIMES])))
+    chosen = registry.get("offset", "mcpc3ds")
+    found, _ = chosen.function(
+        phase.astype(np.float32),
+        np.stack([strength] * 5).astype(np.float32),
+        TIMES,
+        Grid(shape, (2.0, 2.0, 2.0)),
+        inside,
+        registry.make_parameters(chosen, {}),
+    )
+    left = np.angle(np.exp(1j * (found[0] - 2 * np.pi * 20 * y * TIMES[0])))[inside]
+    left -= np.median(left)
+    assert np.sqrt(np.mean(left**2)) < 0.006
+
+
 def test_single_echo_keeps_its_offset_and_says_so():
     magnitude, phase, _ = signal(smooth_field(), times=(0.02,), offset=1.0)
     found, quality = corrected(phase, magnitude, (0.02,))

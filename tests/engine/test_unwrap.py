@@ -286,6 +286,26 @@ def test_as_few_wrong_turns_as_a_path_of_best_edges_finds_and_none_in_good_voxel
         assert wrong.sum() <= 1e-3 * inside.sum()
 
 
+def test_all_echoes_before_tell_the_next_ones_turns_better_than_the_last_alone():
+    times = np.array([0.004, 0.010, 0.016, 0.022, 0.028])
+    shape = (40, 40, 40)
+    x, y, _ = coordinates(shape)
+    field = 40 * x - 30 * y
+    phase = np.stack([TURN * field * t for t in times])
+    inside = np.ones(shape, bool)
+    decay = np.exp(-50 * times).reshape(-1, 1, 1, 1)
+    magnitude, measured = noisy(phase, decay, snr=9)
+    got, _, _ = method()(measured, magnitude, tuple(times), inside)
+    by_ratio = got[:1].astype(float)
+    for echo in range(1, 5):
+        target = by_ratio[-1] * times[echo] / times[echo - 1]
+        nearest = measured[echo] + TURN * np.round((target - measured[echo]) / TURN)
+        by_ratio = np.concatenate([by_ratio, nearest[None]])
+    wrong = [np.count_nonzero(np.round((found[4] - phase[4]) / TURN)) for found in (got, by_ratio)]
+    assert wrong[1] > 50, "too little noise to tell them apart"
+    assert wrong[0] < 0.7 * wrong[1]
+
+
 @pytest.mark.parametrize("rule", ["template", "differences", "individual"])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 3, 3), (5, 1, 7)])
 def test_any_shape_and_an_empty_mask(rule, shape):

@@ -28,7 +28,7 @@ class FixedRecipe:
     """What products ask of a recipe, without an engine behind it."""
 
     name = "default"
-    version = "default/2"
+    version = "default/3"
     hash = "ab" * 32
 
     def as_mapping(self) -> dict[str, dict[str, Any]]:

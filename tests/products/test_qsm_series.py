@@ -52,7 +52,7 @@ def test_it_says_what_it_is(context: Make, tmp_path: Path) -> None:
     assert "RescaleSlope" not in image
     assert (image.WindowCenter, image.WindowWidth) == (50, 300)
     assert "research use" in image.SeriesDescription
-    assert "default/2" in image.DerivationDescription
+    assert "default/3" in image.DerivationDescription
     assert "mean of the whole brain +- 0" in image.DerivationDescription
     assert image.EchoTime is None
     purposes = [

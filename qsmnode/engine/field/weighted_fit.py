@@ -22,7 +22,7 @@ class Parameters:
 
     steps: int = parameter(2, "Gauss-Newton steps after the weighted line", low=0, high=10)
     offset_sd_rad: float = parameter(
-        0.02, "how far the phase at echo time 0 may be from 0; 0 fixes it", unit="rad", low=0, high=10
+        0.005, "how far the phase at echo time 0 may be from 0; 0 fixes it", unit="rad", low=0, high=10
     )
     residual_limit: float = parameter(
         0.3, "relative residual above which a voxel gets weight 0", low=0.01, high=2

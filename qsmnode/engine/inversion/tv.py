@@ -30,12 +30,12 @@ class Parameters:
         high=1.0,
     )
     model_error_ppm: float = parameter(
-        4e-4, "uncertainty of the field beside its noise", unit="ppm", low=0.0, high=1.0
+        2e-4, "uncertainty of the field beside its noise", unit="ppm", low=0.0, high=1.0
     )
     coupling: float = parameter(
         150.0, "penalty of the gradient split / alpha", unit="1/ppm", low=1.0, high=1e4
     )
-    tolerance: float = parameter(0.003, "relative change that ends it", unit="1", low=1e-5, high=0.1)
+    tolerance: float = parameter(0.002, "relative change that ends it", unit="1", low=1e-5, high=0.1)
     iterations: int = parameter(150, "most iterations", unit="1", low=1, high=1000)
     outside: float = parameter(
         0.5, "total variation outside the mask relative to inside", unit="1", low=0.0, high=10.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qsmnode.engine.offset.smooth import smoothed_value
+from qsmnode.engine.offset.smooth import REFINEMENTS, smoothed_value
 from qsmnode.engine.types import Float, Grid, Mask
 
 SIGMA_MM = 7.0
@@ -28,6 +28,9 @@ def remove_offset(
         return phase, {"offset_corrected": 0.0}
     share = np.float32(echo_times_s[0] / (echo_times_s[1] - echo_times_s[0]))
     raw = phase[0] - (phase[1] - phase[0]) * share
-    offset = smoothed_value(raw, magnitude[0] * magnitude[1] * mask, grid.voxel_mm, SIGMA_MM)
+    weight = magnitude[0] * magnitude[1] * mask
+    offset = smoothed_value(raw, weight, grid.voxel_mm, SIGMA_MM)
+    for _ in range(REFINEMENTS):
+        offset += smoothed_value(raw - offset, weight, grid.voxel_mm, SIGMA_MM)
     residual = float(np.median(np.abs((raw - offset)[mask])))
     return phase - offset, {"offset_corrected": 1.0, "offset_residual_rad": residual}

@@ -13,11 +13,17 @@ from qsmnode.engine.unwrap.growth import Grown
 from qsmnode.engine.wrapping import TURN
 
 
-def from_template(phase: Float, first: Float, echo_times_s: Sequence[float], mask: Mask) -> Float:
-    """Each echo follows the one before it times the ratio of their echo times (phase without an offset).
+def from_template(
+    phase: Float, magnitude: Float, first: Float, echo_times_s: Sequence[float], mask: Mask
+) -> Float:
+    """Each echo follows the field that all those before it tell together (phase without an offset).
+
+    One echo alone, scaled by the ratio of echo times, carries its noise on: at SNR 20 in the first echo that
+    makes twice as many wrong turns in the fifth.
 
     Args:
         phase: (E, X, Y, Z), rad, wrapped.
+        magnitude: (E, X, Y, Z), arbitrary units.
         first: (X, Y, Z), rad, the first echo unwrapped.
         echo_times_s: E echo times in s.
         mask: (X, Y, Z); outside it the phase is returned as it came.
@@ -25,7 +31,7 @@ def from_template(phase: Float, first: Float, echo_times_s: Sequence[float], mas
     unwrapped = phase.copy()
     unwrapped[0] = first
     times = np.asarray(echo_times_s, dtype=np.float32)
-    in_slabs(_follow_ratio, mask.shape[0], unwrapped, times, mask)
+    in_slabs(_follow_field, mask.shape[0], unwrapped, magnitude, times, mask)
     return unwrapped
 
 
@@ -79,16 +85,22 @@ def _nearest(value: np.float32, target: np.float32) -> Any:
 
 
 @compiled
-def _follow_ratio(start: int, stop: int, phase: Float, times: Float, mask: Mask) -> None:
+def _follow_field(start: int, stop: int, phase: Float, magnitude: Float, times: Float, mask: Mask) -> None:
     echoes, _, ny, nz = phase.shape
     for x in range(start, stop):
-        for echo in range(1, echoes):
-            ratio = times[echo] / times[echo - 1]
-            for y in range(ny):
-                for z in range(nz):
-                    if mask[x, y, z]:
-                        target = phase[echo - 1, x, y, z] * ratio
-                        phase[echo, x, y, z] = _nearest(phase[echo, x, y, z], target)
+        for y in range(ny):
+            for z in range(nz):
+                if not mask[x, y, z]:
+                    continue
+                turned, known = 0.0, 0.0
+                for echo in range(echoes):
+                    if echo:
+                        # without any signal so far the voxel is left as it came
+                        target = turned / known * times[echo] if known > 0 else 0.0
+                        phase[echo, x, y, z] = _nearest(phase[echo, x, y, z], np.float32(target))
+                    power = (np.float64(magnitude[echo, x, y, z]) * times[echo]) ** 2
+                    turned += power / times[echo] * phase[echo, x, y, z]
+                    known += power
 
 
 @compiled

@@ -25,7 +25,7 @@ class Parameters:
 
     echoes: str = parameter(
         "template",
-        "template: scale the echo before by the ratio of echo times, for phase without an offset at TE 0; "
+        "template: follow the field of the echoes before, for phase without an offset at TE 0; "
         "differences: extrapolate from the echoes before, for phase whose offset is still in it; "
         "individual: unwrap each echo in space with its own weights, then shift it by whole turns",
         choices=("template", "differences", "individual"),
@@ -83,7 +83,7 @@ def _template(
     phase: Float, magnitude: Float, times: Times, mask: Mask, weights: Weights
 ) -> tuple[Float, Mask]:
     first = grow(phase[0], weights, mask).phase
-    return from_template(phase, first, times, mask), cut_voxels(first, weights, mask)
+    return from_template(phase, magnitude, first, times, mask), cut_voxels(first, weights, mask)
 
 
 def _differences(
