@@ -15,6 +15,7 @@ from qsmnode.engine.fourier import set_threads, threads
 from qsmnode.engine.types import Grid
 from qsmnode.phantom.head import HeadShape, SimulatedHead, simulate
 from qsmnode.phantom.protocol import quick_protocol
+from tests.engine.balls import distance
 
 AXIAL = ((1.0, 1.0, 1.0), (0.0, 0.0, 1.0))
 OBLIQUE = ((0.9, 1.1, 1.5), (0.3, -0.4, 0.866))
@@ -29,13 +30,6 @@ class Scene:
     core: np.ndarray
     local: np.ndarray
     background: np.ndarray
-
-
-def distance(grid: Grid, centre_mm: tuple[float, float, float]) -> np.ndarray:
-    """Distance in mm from a point given relative to the middle of the grid."""
-    axes = [(np.arange(n) - (n - 1) / 2) * v for n, v in zip(grid.shape, grid.voxel_mm, strict=True)]
-    position = np.meshgrid(*axes, indexing="ij")
-    return np.sqrt(sum((p - c) ** 2 for p, c in zip(position, centre_mm, strict=True)))
 
 
 def ball_scene(voxel_mm: tuple[float, float, float], direction: tuple[float, float, float]) -> Scene:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qsmnode.engine import registry
 from qsmnode.engine.background.laplace import harmonic, rim_of
-from qsmnode.engine.fourier import set_threads, threads
 from qsmnode.engine.types import Grid
-from tests.engine.scenes import AXIAL, OBLIQUE, Scene, ball_scene, distance, remove, spread
+from tests.engine.scenes import AXIAL, OBLIQUE, Scene, ball_scene, distance, on_threads, remove, spread
 
 METHODS = ("vsharp", "pdf", "lbv", "resharp", "ismv")
 
@@ -62,14 +62,44 @@ def test_a_constant_field_is_background(name: str, scene: Scene) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_the_result_is_the_same_bytes_on_any_number_of_threads(name: str) -> None:
     scene = ball_scene((2.0, 2.0, 2.0), (0.0, 0.6, 0.8))
-    before = threads()
-    results = set()
-    for count in (1, 2):
-        set_threads(count)
-        left, inner = _remove(name, scene.local + scene.background, scene.mask, scene.grid)
-        results.add(left.tobytes() + inner.tobytes())
-    set_threads(before)
-    assert len(results) == 1
+    field = scene.local + scene.background
+    assert len(on_threads(lambda: _remove(name, field, scene.mask, scene.grid))) == 1
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_lies_outside_the_mask_is_never_looked_at(name: str) -> None:
+    scene = ball_scene((2.0, 2.0, 2.0), (0.0, 0.6, 0.8))
+    field = (scene.local + scene.background).astype(np.float32)
+    wild = np.where(scene.mask, field, np.float32(np.nan))
+    chosen = registry.get("background", name)
+    left, again = (
+        chosen.function(values, scene.mask, scene.grid, None, chosen.parameters())[0]
+        for values in (np.where(scene.mask, field, np.float32(0)), wild)
+    )
+    np.testing.assert_array_equal(left, again)
+
+
+@pytest.mark.parametrize("name", ["ismv", "resharp"])
+@pytest.mark.parametrize("radius", [3.0, 5.0])
+def test_one_sphere_takes_its_radius_from_the_mask_and_no_more(
+    name: str, radius: float, scene: Scene
+) -> None:
+    depth = distance(scene.grid, (0, 0, 0))
+    _, inner, numbers = remove(name, scene.local, scene.mask, scene.grid, radius_mm=radius)
+    assert inner[depth < 20 - radius - max(scene.grid.voxel_mm)].all()
+    assert not inner[depth > 20 - radius + max(scene.grid.voxel_mm)].any()
+    assert 0 < numbers["background_iterations"] <= 200
+
+
+@pytest.mark.parametrize("name", ["ismv", "resharp"])
+def test_one_sphere_ends_at_the_tolerance_or_at_the_cap(name: str, scene: Scene) -> None:
+    field = scene.local + scene.background
+    _, _, loose = remove(name, field, scene.mask, scene.grid, tolerance=0.1)
+    _, _, tight = remove(name, field, scene.mask, scene.grid, tolerance=1e-3)
+    _, _, capped = remove(name, field, scene.mask, scene.grid, tolerance=1e-6, iterations=3)
+    assert loose["background_iterations"] < tight["background_iterations"]
+    assert tight["background_residual"] < 1e-3 < capped["background_residual"]
+    assert capped["background_iterations"] == 3
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -8,30 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qsmnode.engine import registry
-from qsmnode.engine.fourier import set_threads, threads
 from qsmnode.engine.inversion.fansi_loops import nearest_phase, nearest_robust
 from qsmnode.engine.inversion.turns import without_lone_turns
 from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.types import Grid
 from qsmnode.errors import EngineInputError
 from tests.engine.balls import BALLS, Scene, ball, dipole_outside, distance, scene
+from tests.engine.inversions import ODD_KINDS, ODD_SHAPES, invert, results_on_threads, some_voxels, survives
 
 RAD_PER_PPM = 15.0
 TURN_PPM = 2 * math.pi / RAD_PER_PPM
+MEASURED = Measured(phase_per_ppm=RAD_PER_PPM)
 COARSE = (1.4, 1.4, 1.4)
 
 
 def _invert(where: Scene, field: Any = None, weight: Any = None, **given: Any) -> Any:
-    chosen = registry.get("inversion", "fansi")
-    made = registry.make_parameters(chosen, {"padding_mm": 6.0, **given})
-    field = where.field if field is None else field
-    measured = Measured(phase_per_ppm=RAD_PER_PPM)
-    return chosen.function(field, where.mask, where.grid, weight, made, measured=measured)
-
-
-def _bad_voxels(where: Scene, share: float) -> np.ndarray:
-    return where.mask & (np.random.default_rng(6).random(where.grid.shape) < share)
+    return invert("fansi", where, field, weight, **{"measured": MEASURED, "padding_mm": 6.0, **given})
 
 
 @pytest.mark.parametrize("data_term", ["linear", "nonlinear"])
@@ -58,12 +50,11 @@ def test_balls_get_their_susceptibility_back(data_term: str, voxel_mm: Any, dire
 
 def test_the_terms_agree_where_the_phase_is_small() -> None:
     balls = scene(COARSE)
-    chosen = registry.get("inversion", "fansi")
-    maps = []
-    for term in ("linear", "nonlinear"):
-        made = registry.make_parameters(chosen, {"data_term": term, "alpha": 1e-6, "iterations": 12})
-        small = Measured(phase_per_ppm=0.1)
-        maps.append(chosen.function(balls.field, balls.mask, balls.grid, None, made, measured=small)[0])
+    small = Measured(phase_per_ppm=0.1)
+    maps = [
+        invert("fansi", balls, measured=small, data_term=term, alpha=1e-6, iterations=12)[0]
+        for term in ("linear", "nonlinear")
+    ]
     np.testing.assert_allclose(maps[1], maps[0], atol=2e-5)
     assert not np.array_equal(maps[1], maps[0])
 
@@ -71,7 +62,7 @@ def test_the_terms_agree_where_the_phase_is_small() -> None:
 @pytest.mark.parametrize("share", [0.0005, 0.02])
 def test_only_the_nonlinear_term_withstands_voxels_that_are_off_by_a_whole_turn(share: float) -> None:
     balls = scene(COARSE)
-    bad = _bad_voxels(balls, share)
+    bad = some_voxels(balls, share)
     signs = np.random.default_rng(7).choice([-1, 1], balls.grid.shape)
     broken = (balls.field + bad * signs * TURN_PPM).astype(np.float32)
     clean = balls.error(_invert(balls)[0])
@@ -91,7 +82,7 @@ def test_a_strong_source_does_not_end_in_another_turn() -> None:
 
 def test_it_does_not_look_where_there_is_no_weight() -> None:
     balls = scene(COARSE)
-    bad = _bad_voxels(balls, 0.005)
+    bad = some_voxels(balls, 0.005)
     weight = np.where(bad, 0, 1).astype(np.float32)
     for value in (3.0, 1e6):
         broken = np.where(bad, value, balls.field).astype(np.float32)
@@ -124,16 +115,11 @@ def test_a_constant_field_is_no_susceptibility() -> None:
 def test_it_ends_when_the_map_no_longer_changes_and_says_how_long_it_took() -> None:
     balls = scene(COARSE)
     seen: list[float] = []
-    chosen = registry.get("inversion", "fansi")
-    made = registry.make_parameters(chosen, {"tolerance": 0.02})
-    measured = Measured(phase_per_ppm=RAD_PER_PPM)
-    _, quality = chosen.function(
-        balls.field,
-        balls.mask,
-        balls.grid,
-        None,
-        made,
-        measured=measured,
+    _, quality = invert(
+        "fansi",
+        balls,
+        measured=MEASURED,
+        tolerance=0.02,
         progress=lambda fraction, step: seen.append(fraction),
     )
     assert quality["inversion_change"] < 0.02
@@ -155,37 +141,29 @@ def test_more_weight_of_the_variation_makes_a_smoother_map() -> None:
 @pytest.mark.parametrize("measured", [NOTHING, Measured(phase_per_ppm=0.0)])
 def test_without_the_phase_of_one_ppm_it_says_what_to_give(measured: Measured) -> None:
     balls = scene((4.0, 4.0, 4.0))
-    chosen = registry.get("inversion", "fansi")
     with pytest.raises(EngineInputError, match="rad_per_ppm"):
-        chosen.function(balls.field, balls.mask, balls.grid, None, chosen.parameters(), measured=measured)
+        invert("fansi", balls, measured=measured)
 
 
 def test_the_result_is_the_same_bytes_on_any_number_of_threads() -> None:
-    balls = scene((2.0, 2.0, 2.0), (0.0, 0.6, 0.8))
-    weight = np.random.default_rng(7).random(balls.grid.shape).astype(np.float32)
-    before = threads()
-    results = set()
-    for count in (1, 2, 1):
-        set_threads(count)
-        chi, quality = _invert(balls, weight=weight)
-        results.add((chi.tobytes(), tuple(sorted(quality.items()))))
-    set_threads(before)
-    assert len(results) == 1
+    assert len(results_on_threads("fansi", measured=MEASURED)) == 1
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 3, 3), (5, 1, 7), (9, 11, 13)])
-@pytest.mark.parametrize("kind", ["noise", "zero field", "zero weight", "empty mask", "huge field"])
-def test_tiny_odd_and_empty_input_does_not_break_it(shape: tuple[int, int, int], kind: str) -> None:
-    grid = Grid(shape, (1.0, 1.2, 3.0), (0, 0.6, 0.8))
-    field = np.random.default_rng(8).normal(size=shape).astype(np.float32)
-    field *= {"zero field": 0, "huge field": 1e6}.get(kind, 1)
-    weight = np.full(shape, kind != "zero weight", np.float32)
-    mask = np.full(shape, kind != "empty mask")
-    for given in ({}, {"weak_harmonics": False}):
-        chi, quality = _invert(Scene(grid, mask, field, field), weight=weight, iterations=30, **given)
-        assert chi.shape == shape
-        assert np.isfinite(chi).all()
-        assert np.isfinite(list(quality.values())).all()
+@pytest.mark.parametrize("shape", ODD_SHAPES)
+@pytest.mark.parametrize("kind", ODD_KINDS)
+@pytest.mark.parametrize("weak_harmonics", [True, False])
+def test_tiny_odd_and_empty_input_does_not_break_it(
+    shape: tuple[int, int, int], kind: str, weak_harmonics: bool
+) -> None:
+    survives(
+        "fansi",
+        shape,
+        kind,
+        measured=MEASURED,
+        padding_mm=6.0,
+        iterations=30,
+        weak_harmonics=weak_harmonics,
+    )
 
 
 def test_the_nearest_phase_is_the_least_of_its_function() -> None:

@@ -8,13 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qsmnode.engine import registry
-from qsmnode.engine.fourier import set_threads, threads
 from qsmnode.engine.inversion.medi_data import Data, flat_parts
 from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.types import Grid
 from qsmnode.errors import EngineInputError
 from tests.engine.balls import BALLS, Scene, ball, dipole_outside, distance, scene
+from tests.engine.inversions import (
+    ODD_KINDS,
+    ODD_SHAPES,
+    invert,
+    odd_input,
+    results_on_threads,
+    some_voxels,
+    survives,
+)
 
 RAD_PER_PPM = 15.0
 TURN_PPM = 2 * math.pi / RAD_PER_PPM
@@ -37,16 +44,10 @@ def _invert(
     progress: Any = None,
     **given: Any,
 ) -> Any:
-    chosen = registry.get("inversion", "medi")
-    made = registry.make_parameters(chosen, {"padding_mm": 6.0, **given})
-    field = where.field if field is None else field
     if measured is None:
         measured = Measured(magnitude=_magnitude(where)[None], phase_per_ppm=RAD_PER_PPM)
-    return chosen.function(field, where.mask, where.grid, weight, made, measured=measured, progress=progress)
-
-
-def _some_voxels(where: Scene, share: float) -> np.ndarray:
-    return where.mask & (np.random.default_rng(6).random(where.grid.shape) < share)
+    given = {"padding_mm": 6.0, **given}
+    return invert("medi", where, field, weight, measured=measured, progress=progress, **given)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_flat_parts_are_all_but_the_steepest_differences() -> None:
 def test_only_the_nonlinear_term_withstands_voxels_that_are_off_by_a_whole_turn() -> None:
     balls = scene(COARSE)
     signs = np.random.default_rng(7).choice([-1, 1], balls.grid.shape)
-    broken = (balls.field + _some_voxels(balls, 0.01) * signs * TURN_PPM).astype(np.float32)
+    broken = (balls.field + some_voxels(balls, 0.01) * signs * TURN_PPM).astype(np.float32)
     clean = balls.error(_invert(balls)[0])
     assert balls.error(_invert(balls, broken, merit=False)[0]) < clean + 0.03
     assert balls.error(_invert(balls, broken, merit=False, data_term="linear")[0]) > 3 * clean
@@ -113,7 +114,7 @@ def test_a_strong_source_does_not_end_in_another_turn() -> None:
 
 def test_merit_holds_back_voxels_that_do_not_fit() -> None:
     balls = scene(COARSE)
-    bad = _some_voxels(balls, 0.01)
+    bad = some_voxels(balls, 0.01)
     signs = np.random.default_rng(7).choice([-1, 1], balls.grid.shape)
     broken = (balls.field + bad * signs * 0.15).astype(np.float32)
     held, quality = _invert(balls, broken)
@@ -125,7 +126,7 @@ def test_merit_holds_back_voxels_that_do_not_fit() -> None:
 
 def test_it_does_not_look_where_there_is_no_weight() -> None:
     balls = scene(COARSE)
-    bad = _some_voxels(balls, 0.005)
+    bad = some_voxels(balls, 0.005)
     weight = np.where(bad, 0, 1).astype(np.float32)
     clean = balls.error(_invert(balls)[0])
     for value, smv_mm in ((3.0, 0.0), (1e6, 0.0), (3.0, 4.0)):
@@ -218,37 +219,18 @@ def test_it_ends_when_the_map_no_longer_changes_and_says_how_long_it_took() -> N
 
 
 def test_the_result_is_the_same_bytes_on_any_number_of_threads() -> None:
-    balls = scene((2.0, 2.0, 2.0), (0.0, 0.6, 0.8))
-    weight = np.random.default_rng(7).random(balls.grid.shape).astype(np.float32)
-    before = threads()
-    results = set()
-    for count in (1, 2, 1):
-        set_threads(count)
-        chi, quality = _invert(balls, weight=weight, smv_mm=4.0)
-        results.add((chi.tobytes(), tuple(sorted(quality.items()))))
-    set_threads(before)
-    assert len(results) == 1
+    signal = np.random.default_rng(4).random((1, *scene((2.5, 2.5, 2.5)).grid.shape)).astype(np.float32)
+    measured = Measured(magnitude=signal, phase_per_ppm=RAD_PER_PPM)
+    assert len(results_on_threads("medi", measured=measured, padding_mm=6.0, smv_mm=4.0)) == 1
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 3, 3), (5, 1, 7), (9, 11, 13)])
-@pytest.mark.parametrize("kind", ["noise", "zero field", "zero weight", "empty mask", "huge field", "dark"])
-def test_tiny_odd_and_empty_input_does_not_break_it(shape: tuple[int, int, int], kind: str) -> None:
-    grid = Grid(shape, (1.0, 1.2, 3.0), (0, 0.6, 0.8))
-    field = np.random.default_rng(8).normal(size=shape).astype(np.float32)
-    field *= {"zero field": 0, "huge field": 1e6}.get(kind, 1)
-    weight = np.full(shape, kind != "zero weight", np.float32)
-    mask = np.full(shape, kind != "empty mask")
+@pytest.mark.parametrize("shape", ODD_SHAPES)
+@pytest.mark.parametrize("kind", [*ODD_KINDS, "dark"])
+@pytest.mark.parametrize("given", [{}, {"smv_mm": 2.0}, {"data_term": "linear"}], ids=str)
+def test_tiny_odd_and_empty_input_does_not_break_it(
+    shape: tuple[int, int, int], kind: str, given: dict[str, Any]
+) -> None:
+    field = odd_input(shape, kind)[0].field
     signal = np.zeros((1, *shape), np.float32) if kind == "dark" else np.abs(field)[None]
     measured = Measured(magnitude=signal, phase_per_ppm=RAD_PER_PPM)
-    for given in ({}, {"smv_mm": 2.0}, {"data_term": "linear"}):
-        chi, quality = _invert(
-            Scene(grid, mask, field, field),
-            weight=weight,
-            measured=measured,
-            iterations=3,
-            gradients=20,
-            **given,
-        )
-        assert chi.shape == shape
-        assert np.isfinite(chi).all()
-        assert np.isfinite(list(quality.values())).all()
+    survives("medi", shape, kind, measured=measured, padding_mm=6.0, iterations=3, gradients=20, **given)

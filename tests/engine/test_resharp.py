@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from qsmnode.engine.types import Grid
-from tests.engine.scenes import OBLIQUE, Scene, ball_scene, distance, head, on_threads, remove, spread
+from tests.engine.scenes import OBLIQUE, Scene, ball_scene, head, remove, spread
 
 
 @pytest.fixture(scope="module")
@@ -55,39 +55,6 @@ def test_the_stronger_lambda_the_smaller_the_field(scene: Scene) -> None:
         for strength in (1e-5, 1e-3, 1e-1)
     ]
     assert sizes[0] > sizes[1] > 1.2 * sizes[2] > 0
-
-
-def test_the_mask_loses_the_radius_and_no_more(scene: Scene) -> None:
-    depth = distance(scene.grid, (0, 0, 0))
-    for radius in (4.0, 6.0):
-        _, inner, numbers = remove("resharp", scene.local, scene.mask, scene.grid, radius_mm=radius)
-        assert inner[depth < 20 - radius - max(scene.grid.voxel_mm)].all()
-        assert not inner[depth > 20 - radius + max(scene.grid.voxel_mm)].any()
-        assert 0 < numbers["background_iterations"] <= 100
-
-
-def test_it_stops_at_the_tolerance_or_at_the_cap(scene: Scene) -> None:
-    field = scene.local + scene.background
-    _, _, loose = remove("resharp", field, scene.mask, scene.grid, tolerance=0.1)
-    _, _, tight = remove("resharp", field, scene.mask, scene.grid, tolerance=1e-3)
-    _, _, capped = remove("resharp", field, scene.mask, scene.grid, tolerance=1e-6, iterations=5)
-    assert loose["background_iterations"] < tight["background_iterations"]
-    assert tight["background_residual"] < 1e-3 < capped["background_residual"]
-    assert capped["background_iterations"] == 5
-
-
-def test_what_lies_outside_the_mask_is_never_looked_at(scene: Scene) -> None:
-    field = scene.local + scene.background
-    wild = np.where(scene.mask, field, np.nan)
-    left, _, _ = remove("resharp", field, scene.mask, scene.grid)
-    again, _, _ = remove("resharp", wild, scene.mask, scene.grid)
-    np.testing.assert_array_equal(left, again)
-
-
-def test_the_bytes_do_not_depend_on_threads() -> None:
-    scene = ball_scene((2.0, 2.0, 2.0), (0.0, 0.6, 0.8))
-    field = scene.local + scene.background
-    assert len(on_threads(lambda: remove("resharp", field, scene.mask, scene.grid)[:2])) == 1
 
 
 def test_a_head_keeps_its_local_field_and_loses_the_sinuses() -> None:

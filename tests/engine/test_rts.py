@@ -7,17 +7,7 @@ import pytest
 
 from qsmnode.engine.measured import Measured
 from tests.engine.balls import Scene, dipole_outside, scene
-from tests.engine.inversions import PLACES, ball_values, broken, invert, odd_input, results_on_threads
-
-
-@pytest.fixture(scope="module", params=PLACES, ids=PLACES)
-def where(request: pytest.FixtureRequest) -> Scene:
-    return scene(*PLACES[request.param])
-
-
-@pytest.fixture(scope="module")
-def axial() -> Scene:
-    return scene(*PLACES["axial"])
+from tests.engine.inversions import PLACES, ball_values, broken, invert
 
 
 def test_balls_get_their_susceptibility_back_and_better_than_by_division(where: Scene) -> None:
@@ -86,19 +76,3 @@ def test_progress_rises_and_the_first_step_has_a_limit_too(axial: Scene) -> None
     assert numbers["inversion_first_iterations"] == 3
     assert seen == sorted(seen)
     assert 0 < seen[0] <= seen[-1] <= 1
-
-
-def test_the_result_is_the_same_bytes_on_any_number_of_threads() -> None:
-    small = scene((2.5, 2.5, 2.5), (0.0, 0.6, 0.8))
-    weight = np.random.default_rng(7).random(small.grid.shape).astype(np.float32)
-    assert len(results_on_threads("rts", small, weight)) == 1
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 3, 3), (5, 1, 7)])
-@pytest.mark.parametrize("kind", ["noise", "zero field", "zero weight", "empty mask"])
-def test_tiny_odd_and_empty_input_does_not_break_it(shape: tuple[int, int, int], kind: str) -> None:
-    tiny, weight = odd_input(shape, kind)
-    chi, numbers = invert("rts", tiny, weight=weight, padding_mm=6.0)
-    assert chi.shape == shape
-    assert np.isfinite(chi).all()
-    assert np.isfinite(list(numbers.values())).all()
