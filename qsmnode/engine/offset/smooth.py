@@ -12,8 +12,8 @@ from qsmnode.engine.coarse import block_sums, spread
 from qsmnode.engine.offset.phasors import Complex
 from qsmnode.engine.types import Float
 
-# Smoothing what the smoothing left removes its bias, which comes from the mask's rim, where one side is missing,
-# and from tissues of unequal signal: at SNR 70 the field's median error falls from 1.3 to 1.1 noise floors.
+# Smoothing what the smoothing left removes its bias, which comes from the rim, where one side is missing, and
+# from tissues of unequal signal: at SNR 70 the field's median error falls from 1.3 to 1.1 noise floors.
 REFINEMENTS = 10
 Doubles = npt.NDArray[np.float64]
 
