@@ -8,7 +8,13 @@ from pydicom import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, EnhancedMRImageStorage, MRImageStorage
 
-from qsmnode.dicom.encodings.encoding import FIELD_MAP, USABLE, image_type
+from qsmnode.dicom.encodings.encoding import (
+    FIELD_MAP,
+    FILTERED_PHASE,
+    PHASE_DIFFERENCE,
+    USABLE,
+    image_type,
+)
 from qsmnode.dicom.frames import ImageView
 from qsmnode.dicom.reading import Header, element_value, number, text, texts, whole
 
@@ -119,11 +125,19 @@ def _enhanced_sequence(dataset: Dataset) -> str | None:
     return None
 
 
+_NOT_PHASE = {
+    FIELD_MAP: "a scanner's field map, not a phase image",
+    PHASE_DIFFERENCE: "a phase difference of two echoes, not the phase of one",
+    FILTERED_PHASE: "phase filtered by the scanner: the slow field is gone; switch its phase filter off",
+}
+
+
 def _kind(kinds: Sequence[str]) -> str | None:
     if any(kind in USABLE for kind in kinds):
         return None
-    if FIELD_MAP in kinds:
-        return "a scanner's field map, not a phase image"
+    for kind, reason in _NOT_PHASE.items():
+        if kind in kinds:
+            return reason
     return "neither magnitude, phase, real nor imaginary (ImageType, ComplexImageComponent)"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from qsmnode.dicom.encodings.encoding import (
     Encoding,
     phase_to_radians,
     rescale,
+    says_unwrapped,
 )
 from qsmnode.dicom.encodings.siemens import SIEMENS
 from qsmnode.dicom.frames import ImageView, views
@@ -28,16 +29,32 @@ from qsmnode.errors import NotEligible, UnreadableDicom
 TURN_TOLERANCE = 0.01
 """Part of a turn by which phase may leave it: stored values have a last step."""
 
+OBJECT_PART = 0.05
+"""A pair of slices holds the object where its signal is more than this part of the strongest pair's."""
+
 Picture = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """One file: its header and the pictures asked for, by frame index (0 for a classic object)."""
+    """One file: its header and the pictures asked for, by frame index (0 for a classic object).
+
+    Attributes:
+        units: how the header describes its phase images; empty where none was asked for.
+    """
 
     dataset: Dataset
     views: tuple[ImageView, ...]
     pictures: Mapping[int, Picture]
+    units: frozenset[PhaseUnit]
+
+
+@dataclass(frozen=True)
+class PhaseUnit:
+    """What a phase image says of its own values: whether it names their unit, and that they are unwrapped."""
+
+    named: bool
+    unwrapped: bool
 
 
 def read_all(
@@ -80,8 +97,13 @@ def _read(uid: str, path: Path, kinds: Mapping[int, str], encoding: Encoding) ->
     if stored.ndim != 3 or max(kinds) >= min(len(stored), len(every)):
         raise UnreadableDicom(f"{path.name}: expected {max(kinds) + 1} grey-scale frames, got {stored.shape}")
     pictures = {index: _scaled(stored[index], every[index], kind, encoding) for index, kind in kinds.items()}
+    units = {
+        PhaseUnit(phase_to_radians(every[index], encoding).unit_named, says_unwrapped(every[index]))
+        for index, kind in kinds.items()
+        if kind == PHASE
+    }
     del dataset.PixelData
-    return Loaded(dataset, every, pictures)
+    return Loaded(dataset, every, pictures, frozenset(units))
 
 
 def _scaled(stored: npt.NDArray[np.generic], view: ImageView, kind: str, encoding: Encoding) -> Picture:
@@ -113,14 +135,11 @@ def _component_scaling(view: ImageView, encoding: Encoding) -> tuple[float, floa
     )
 
 
-def wrapped(phase: Picture) -> Picture:
-    """Phase of one acquisition within one turn around zero.
+def wrapped(phase: Picture) -> Picture | None:
+    """Phase of one acquisition within one turn around zero; None where its values leave one turn.
 
     Args:
         phase: rad; within one turn around 0, or from 0 to one turn.
-
-    Raises:
-        NotEligible: values beyond one turn: unwrapped by the scanner, or another scaling.
     """
     low, high = float(phase.min()), float(phase.max())
     slack = TURN_TOLERANCE * 2 * math.pi
@@ -128,9 +147,35 @@ def wrapped(phase: Picture) -> Picture:
         return phase
     if low >= -slack and high <= 2 * math.pi + slack:
         return np.asarray(np.where(phase > np.pi, phase - 2 * np.pi, phase), dtype=np.float32)
+    return None
+
+
+def wrapped_or_unwrapped(phase: Picture, units: Collection[PhaseUnit]) -> tuple[Picture, bool]:
+    """The phase of one acquisition, and whether the scanner has unwrapped it.
+
+    Values beyond one turn are unwrapped phase only where every header names their unit: else the scaling may
+    as well be another one.
+
+    Args:
+        phase: rad.
+        units: what the headers of its images say.
+
+    Raises:
+        NotEligible: beyond one turn without a unit, or unwrapped in part.
+    """
+    said = {unit.unwrapped for unit in units}
+    if len(said) > 1:
+        raise NotEligible("some phase images say that they are unwrapped, others do not")
+    if said == {True}:
+        return phase, True
+    turned = wrapped(phase)
+    if turned is not None:
+        return turned, False
+    if units and all(unit.named for unit in units):
+        return phase, True
     raise NotEligible(
-        f"phase runs from {low:.3f} to {high:.3f} rad, more than one turn: unwrapped by the scanner "
-        "or scaled in an unknown way"
+        f"phase runs from {float(phase.min()):.3f} to {float(phase.max()):.3f} rad, more than one turn, and "
+        "its headers name no unit: unwrapped by the scanner, or scaled in an unknown way"
     )
 
 
@@ -145,19 +190,23 @@ def polar(real: Picture, imaginary: Picture) -> tuple[Picture, Picture]:
 def alternates(magnitude: Picture, phase: Picture) -> bool:
     """Whether neighbouring slices differ in sign for most pairs, as in some 3-D GE reconstructions.
 
+    Only pairs within the object count: air agrees with its neighbour by chance, or, where the scanner writes
+    zeros, not at all.
+
     Args:
-        magnitude: (X, Y, Z) of one echo.
+        magnitude: (X, Y, Z) of one echo, slices in order of their places.
         phase: the same, rad.
     """
-    pairs = magnitude.shape[2] - 1
-    if pairs < 2:
-        return False
-    agreement = np.sum(
-        magnitude[..., :-1] * magnitude[..., 1:] * np.cos(phase[..., :-1] - phase[..., 1:]),
-        axis=(0, 1),
-        dtype=np.float64,
-    )
-    return 2 * int(np.count_nonzero(agreement < 0)) > int(pairs)
+    weight = magnitude[..., :-1] * magnitude[..., 1:]
+    agreement = _over_slices(weight * np.cos(phase[..., :-1] - phase[..., 1:]))
+    signal = _over_slices(weight)
+    inside = signal > OBJECT_PART * signal.max(initial=0.0)
+    pairs = int(np.count_nonzero(inside))
+    return pairs > 1 and 2 * int(np.count_nonzero(agreement[inside] < 0)) > pairs
+
+
+def _over_slices(values: Picture) -> npt.NDArray[np.float64]:
+    return np.asarray(np.sum(values, axis=(0, 1), dtype=np.float64))
 
 
 def with_every_second_slice_negated(phase: Picture) -> Picture:

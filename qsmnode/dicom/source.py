@@ -23,11 +23,12 @@ from qsmnode.dicom.grid import echo_index
 from qsmnode.dicom.pairing import Image
 from qsmnode.dicom.pixels import (
     USED_KINDS,
+    PhaseUnit,
     alternates,
     polar,
     read_all,
     with_every_second_slice_negated,
-    wrapped,
+    wrapped_or_unwrapped,
 )
 from qsmnode.dicom.reading import text, texts
 from qsmnode.dicom.template import template_of
@@ -75,6 +76,7 @@ class Source:
             and sequence facts; no pixel data, no private elements.
         content_sha256: over SOP instance UIDs, echo times, geometry and the arrays' bytes.
         warnings: what a reader of the maps should know, e.g. "2-D acquisition".
+        phase_is_unwrapped: the scanner has made the phase continuous: it may leave one turn.
     """
 
     stack: EchoStack
@@ -86,6 +88,7 @@ class Source:
     template: Dataset
     content_sha256: str
     warnings: tuple[str, ...]
+    phase_is_unwrapped: bool = False
 
     @property
     def affine(self) -> npt.NDArray[np.float64]:
@@ -116,8 +119,8 @@ def load(acquisition: Acquisition, paths: Mapping[str, Path]) -> Source:
     frequency = _refuse(acquisition)
     geometry = _geometry(acquisition)
     encoding = encoding_for(acquisition.manufacturer)
-    arrays, references, template_view = _read(acquisition, paths, encoding)
-    magnitude, phase, remarks = _polar(acquisition, arrays, encoding)
+    arrays, units, references, template_view = _read(acquisition, paths, encoding)
+    magnitude, phase, unwrapped, remarks = _polar(acquisition, arrays, units, encoding)
     slices = tuple(
         SliceSource(position, tuple(sorted(found, key=lambda one: (one.echo, one.kind))))
         for position, found in zip(acquisition.slices, references, strict=True)
@@ -147,6 +150,7 @@ def load(acquisition: Acquisition, paths: Mapping[str, Path]) -> Source:
         template=template_of(template_view),
         content_sha256=_content(acquisition, stack),
         warnings=(*warnings, *remarks),
+        phase_is_unwrapped=unwrapped,
     )
 
 
@@ -187,8 +191,9 @@ def _geometry(acquisition: Acquisition) -> _Geometry:
 
 def _read(
     acquisition: Acquisition, paths: Mapping[str, Path], encoding: Encoding
-) -> tuple[Float, list[list[ImageReference]], ImageView]:
-    """Both kinds as (2, E, X, Y, Z), the references of each slice, and the view for the template."""
+) -> tuple[Float, set[PhaseUnit], list[list[ImageReference]], ImageView]:
+    """Both kinds as (2, E, X, Y, Z), what the phase images say of their unit, the references of each slice,
+    and the view for the template."""
     times, grid = acquisition.echo_times_s, acquisition.grid
     used = [image for image in acquisition.images if image.kind in acquisition.pair]
     by_uid: dict[str, list[Image]] = {}
@@ -199,8 +204,10 @@ def _read(
     arrays = np.zeros((2, len(times), len(grid.positions), rows, columns), dtype=np.float32)
     references: list[list[ImageReference]] = [[] for _ in grid.positions]
     template: ImageView | None = None
+    units: set[PhaseUnit] = set()
     for uid, loaded in read_all(paths, wanted, encoding):
         sop_class = text(loaded.dataset, "SOPClassUID")
+        units |= loaded.units
         for image in by_uid[uid]:
             index, z = image.frame_index or 0, grid.index_of[image.position]
             echo = echo_index(image.echo_time_s, times)
@@ -214,27 +221,37 @@ def _read(
                 template = loaded.views[index]
     if template is None:
         raise NotEligible(f"the first slice of {acquisition.pair[0]}, echo 1, is missing")
-    return arrays.transpose(0, 1, 4, 3, 2), references, template
+    return arrays.transpose(0, 1, 4, 3, 2), units, references, template
 
 
 def _polar(
-    acquisition: Acquisition, arrays: Float, encoding: Encoding
-) -> tuple[Float, Float, tuple[str, ...]]:
-    remarks = []
+    acquisition: Acquisition, arrays: Float, units: set[PhaseUnit], encoding: Encoding
+) -> tuple[Float, Float, bool, tuple[str, ...]]:
+    """Magnitude, phase, whether the scanner unwrapped it, and what to say of it."""
+    remarks, unwrapped = [], False
     if acquisition.pair[0] == "real":
         magnitude, phase = polar(arrays[0], arrays[1])
     else:
-        magnitude, phase = arrays[0], wrapped(arrays[1])
+        magnitude = arrays[0]
+        phase, unwrapped = wrapped_or_unwrapped(arrays[1], units)
+    if unwrapped:
+        remarks.append("phase unwrapped by the scanner: taken as it is, its wraps cannot be checked")
+    if not encoding.direction_checked:
+        remarks.append(
+            f"direction of phase ({encoding.name}): taken as rising with the field, "
+            "not checked on that vendor's own images"
+        )
     if float(magnitude.min()) < 0:
         raise NotEligible(
             f"magnitude images hold negative values (down to {float(magnitude.min()):g}): a field map?"
         )
     if float(magnitude.max()) <= 0:
         raise NotEligible("magnitude images are empty")
-    if encoding.prefers_complex and acquisition.dimensions == 3 and alternates(magnitude[0], phase[0]):
+    may_alternate = encoding.prefers_complex and acquisition.dimensions == 3 and not unwrapped
+    if may_alternate and alternates(magnitude[0], phase[0]):
         phase = with_every_second_slice_negated(phase)
         remarks.append("slices alternated in sign: every second one negated")
-    return magnitude, phase, tuple(remarks)
+    return magnitude, phase, unwrapped, tuple(remarks)
 
 
 def _readout_axis(view: ImageView) -> int | None:

@@ -259,6 +259,9 @@ class Builder:
     def write_enhanced(self, scan: Scan) -> Made:
         return write_all([enhanced(scan)], self._fresh(), scan.change)
 
+    def write_all(self, datasets: Iterable[Dataset]) -> Made:
+        return write_all(datasets, self._fresh())
+
     def write_one(self, ds: Dataset) -> Path:
         return save(ds, self._fresh() / "one.dcm")
 

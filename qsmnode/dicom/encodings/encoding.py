@@ -22,9 +22,10 @@ PHASE = "phase"
 REAL = "real"
 IMAGINARY = "imaginary"
 PHASE_DIFFERENCE = "phase_difference"
+FILTERED_PHASE = "filtered_phase"
 FIELD_MAP = "field_map"
 OTHER = "other"
-KINDS = (MAGNITUDE, PHASE, REAL, IMAGINARY, PHASE_DIFFERENCE, FIELD_MAP, OTHER)
+KINDS = (MAGNITUDE, PHASE, REAL, IMAGINARY, PHASE_DIFFERENCE, FILTERED_PHASE, FIELD_MAP, OTHER)
 USABLE = (MAGNITUDE, PHASE, REAL, IMAGINARY)
 
 LETTERS = {"M": MAGNITUDE, "P": PHASE, "R": REAL, "I": IMAGINARY}
@@ -35,17 +36,30 @@ PROCESSED = frozenset(
 )
 """ImageType values of pictures computed from the echoes, whatever else the image type says."""
 
+DIFFERENCES = frozenset({"PHASE DIFFERENCE", "PHASE_DIFFERENCE", "PHASEDIFF", "PHASE_DIFF", "DIFFERENCE"})
+FILTERED = frozenset(
+    {"FILTERED", "PHASE_FILTERED", "HPF", "HP_FILTERED", "HIGHPASS", "HIGH_PASS", "HOMODYNE", "PHASE_MASK"}
+)
+UNWRAPPED = frozenset({"UNWRAPPED", "PHASE_UNWRAPPED", "UNWRAP"})
+"""ImageType values by which a phase image says what was done to it."""
+
 _RADIANS = {"RAD": 1.0, "MRAD": 1e-3, "DEG": math.pi / 180}
 _FIELD_UNITS = frozenset({"HZ", "PPM", "[PPM]", "PPB", "[PPB]", "UT", "RAD/S"})
+_VELOCITY_UNITS = frozenset({"CM/S", "MM/S", "M/S"})
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """Radians = stored value x slope + intercept; ``rule`` says where that comes from."""
+    """Radians = stored value x slope + intercept; ``rule`` says where that comes from.
+
+    Attributes:
+        unit_named: the header itself names the unit, so that a value beyond one turn is what it says.
+    """
 
     slope: float
     intercept: float
     rule: str
+    unit_named: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,7 @@ class Encoding:
         numbers_acquisitions: whether AcquisitionNumber tells scans apart.
         numbers_are_unique: whether AcquisitionNumber alone does, because every scan of an exam has its own.
         one_series: whether a scan's images of every kind come in one series, and no other scan's do.
+        direction_checked: whether ``phase_sign`` was checked on images of that vendor's own scanners.
     """
 
     name: str
@@ -92,6 +107,7 @@ class Encoding:
     numbers_acquisitions: bool = True
     numbers_are_unique: bool = False
     one_series: bool = False
+    direction_checked: bool = True
 
 
 def image_type(view: ImageView) -> tuple[str, ...]:
@@ -104,6 +120,29 @@ def shows_field(view: ImageView) -> bool:
     units = {unit for unit, _, _ in _real_world_units(view)}
     rescale = texts(view.get("RescaleType"))
     return bool(units & _FIELD_UNITS) or bool(_FIELD_UNITS.intersection(rescale))
+
+
+def shows_velocity(view: ImageView) -> bool:
+    """Whether the header gives the values as a velocity: phase contrast, whatever its kind says."""
+    units = {unit for unit, _, _ in _real_world_units(view)}
+    return bool(_VELOCITY_UNITS.intersection((*units, *texts(view.get("RescaleType")))))
+
+
+def says_unwrapped(view: ImageView) -> bool:
+    """Whether the image type says that the scanner has unwrapped the phase."""
+    return bool(UNWRAPPED.intersection(image_type(view)))
+
+
+def refined(kind: str, view: ImageView) -> str:
+    """The kind by what else the header says of a phase image: a difference, filtered, a velocity."""
+    if kind != PHASE:
+        return kind
+    kinds = image_type(view)
+    if shows_velocity(view):
+        return OTHER
+    if DIFFERENCES.intersection(kinds):
+        return PHASE_DIFFERENCE
+    return FILTERED_PHASE if FILTERED.intersection(kinds) else PHASE
 
 
 def rescale(view: ImageView) -> tuple[float, float] | None:
@@ -121,11 +160,17 @@ def phase_to_radians(view: ImageView, encoding: Encoding) -> Scaling:
     for unit, slope, intercept in _real_world_units(view):
         if unit in _RADIANS:
             factor = _RADIANS[unit]
-            return _spanning(view, Scaling(slope * factor, intercept * factor, f"real-world value in {unit}"))
+            return _spanning(
+                view, Scaling(slope * factor, intercept * factor, f"real-world value in {unit}", True)
+            )
     factors = [_RADIANS[kind] for kind in texts(view.get("RescaleType")) if kind in _RADIANS]
     pair = rescale(view)
     if factors and pair is not None:
-        return _spanning(view, Scaling(pair[0] * factors[0], pair[1] * factors[0], "RescaleType"))
+        return _spanning(view, Scaling(pair[0] * factors[0], pair[1] * factors[0], "RescaleType", True))
+    if says_unwrapped(view):
+        raise NotEligible(
+            "unrecognised phase scaling: unwrapped phase without a unit; a turn cannot be told from its range"
+        )
     scaling = encoding.phase_scaling(view)
     if scaling is None:
         raise NotEligible(

@@ -18,6 +18,7 @@ from qsmnode.dicom.encodings.encoding import (
     Encoding,
     Scaling,
     image_type,
+    refined,
     rescale,
     shows_field,
 )
@@ -41,7 +42,7 @@ def _kind(view: ImageView) -> str:
     if code is None:
         return standard.kind_of(view)
     kind = _NUMBERS.get(code, OTHER)
-    return FIELD_MAP if kind == MAGNITUDE and _holds_hertz(view) else kind
+    return FIELD_MAP if kind == MAGNITUDE and _holds_hertz(view) else refined(kind, view)
 
 
 def _holds_hertz(view: ImageView) -> bool:

@@ -16,7 +16,9 @@ from qsmnode.dicom.encodings.encoding import (
     Scaling,
     bits_stored,
     image_type,
+    refined,
     rescale,
+    says_unwrapped,
     shows_field,
     spans_one_turn,
 )
@@ -34,15 +36,14 @@ def _kind(view: ImageView) -> str:
     if _FIELD_NAMES.intersection(kinds) or shows_field(view):
         return FIELD_MAP
     if len(kinds) > 3 and kinds[3] in LETTERS:
-        return LETTERS[kinds[3]]
+        return refined(LETTERS[kinds[3]], view)
     component = texts(view.get("ComplexImageComponent"))[:1]
-    return COMPONENTS.get(component[0], OTHER) if component else OTHER
+    return refined(COMPONENTS.get(component[0], OTHER), view) if component else OTHER
 
 
 def _flags(view: ImageView) -> tuple[str, ...]:
-    """None: the values beyond the kind (M_FFE, PHASE MAP, FFE, T1) only say the kind and technique again."""
-    del view
-    return ()
+    """The values beyond the kind (M_FFE, PHASE MAP, FFE, T1) only say the kind and technique again."""
+    return ("UNWRAPPED",) if says_unwrapped(view) else ()
 
 
 def _phase(view: ImageView) -> Scaling | None:

@@ -18,6 +18,7 @@ from qsmnode.dicom.encodings.encoding import (
     Scaling,
     bits_stored,
     image_type,
+    refined,
     rescale,
     shows_field,
 )
@@ -39,8 +40,8 @@ def _kind(view: ImageView) -> str:
         return FIELD_MAP
     component = texts(view.get("ComplexImageComponent"))[:1]
     if component and component[0] in COMPONENTS:
-        return COMPONENTS[component[0]]
-    return LETTERS.get(kinds[2], OTHER) if len(kinds) > 2 else OTHER
+        return refined(COMPONENTS[component[0]], view)
+    return refined(LETTERS.get(kinds[2], OTHER), view) if len(kinds) > 2 else OTHER
 
 
 def _flags(view: ImageView) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""Everybody else, by the standard's own attributes; phase only where the header proves what a turn is."""
+"""The standard's own attributes: for vendors without a rule of their own, and for everybody unknown.
+
+Phase counts only where the header proves what a turn is, by a unit or by stored values that span one turn.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from qsmnode.dicom.encodings.encoding import (
     Scaling,
     bits_stored,
     image_type,
+    refined,
     rescale,
     shows_field,
     spans_one_turn,
@@ -32,28 +36,44 @@ def kind_of(view: ImageView) -> str:
         return FIELD_MAP
     component = texts(view.get("ComplexImageComponent"))[:1]
     if component and component[0] in COMPONENTS:
-        return COMPONENTS[component[0]]
+        return refined(COMPONENTS[component[0]], view)
     named = {_NAMES[value] for value in kinds[2:] if value in _NAMES}
-    return named.pop() if len(named) == 1 else OTHER
+    return refined(named.pop(), view) if len(named) == 1 else OTHER
 
 
 _NAMES = {**LETTERS, **COMPONENTS}
 
 
-def _flags(view: ImageView) -> tuple[str, ...]:
+def flags_of(view: ImageView) -> tuple[str, ...]:
+    """Every image type value that says no kind."""
     return tuple(sorted(set(image_type(view)[2:]) - set(_NAMES) - {"NONE", ""}))
 
 
-def _phase(view: ImageView) -> Scaling | None:
+def phase_of(view: ImageView) -> Scaling | None:
+    """Rescale values without a unit are rad where the stored values span one turn by them."""
     pair = rescale(view)
     if pair is None or not spans_one_turn(pair[0], bits_stored(view)):
         return None
     return Scaling(pair[0], pair[1], "rescale values in rad")
 
 
-def _declared(dataset: Dataset) -> Declared:
+def declared_of(dataset: Dataset) -> Declared:
+    """NumberOfSlices (0054,0081), where a vendor writes it into MR images."""
     slices = whole(dataset, "NumberOfSlices")
     return Declared(slices=slices if slices and slices > 0 else None)
 
 
-STANDARD = Encoding("unknown vendor", kind_of, _flags, _phase, _declared, numbers_acquisitions=False)
+def by_the_standard(name: str) -> Encoding:
+    """The encoding of a vendor whose scanners write the standard's attributes and no other."""
+    return Encoding(
+        name,
+        kind_of,
+        flags_of,
+        phase_of,
+        declared_of,
+        numbers_acquisitions=False,
+        direction_checked=False,
+    )
+
+
+STANDARD = by_the_standard("unknown vendor")
