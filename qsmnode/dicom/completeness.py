@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from qsmnode.dicom.acquisition import Acquisition
+from qsmnode.dicom.geometry import POSITION_TOLERANCE_MM
 from qsmnode.dicom.grid import echo_index, merged_times
 
 COMPLETE = "complete"
 INCOMPLETE = "incomplete"
 UNDECLARED = "undeclared"
 CONTRADICTION = "contradiction"
+
+SHIFT_TOLERANCE_MM = 5 * POSITION_TOLERANCE_MM
+"""How far images of one slice may lie apart in their plane: as for whole slices in order_slices."""
 
 _MAX_RANGES = 8
 
@@ -60,8 +64,13 @@ def _contradictions(acquisition: Acquisition) -> tuple[str, ...]:
     if declared.echoes is not None and echoes > declared.echoes:
         found.append(f"{echoes} echo times are here, the header declares {declared.echoes}")
     numbers = acquisition.grid.steps()
+    shift = acquisition.grid.shift_mm
+    if shift > SHIFT_TOLERANCE_MM:
+        found.append(
+            f"images of one slice are shifted against each other within their plane by up to {shift:.3f} mm"
+        )
     if numbers is None and slices == declared.slices:
-        found.append(f"all {slices} declared slices are here and are not equally spaced")
+        found.append(f"all {slices} declared slices are here and are {acquisition.grid.irregularity()}")
     elif numbers and declared.slices is not None and numbers[-1] >= declared.slices:
         found.append(f"slices reach over {numbers[-1] + 1} places, the header declares {declared.slices}")
     return tuple(found)
@@ -80,7 +89,7 @@ def _missing(acquisition: Acquisition) -> tuple[str, ...]:
         lacks = [_lacking(here.get((kind, index), set()), acquisition) for index in range(len(times))]
         found += [f"{kind}, {where}, {lack}" for where, lack in _together(lacks)]
     if not found and acquisition.grid.steps() is None:
-        found.append("slices between those that are here, which are not equally spaced")
+        found.append(f"slices between those that are here, which are {acquisition.grid.irregularity()}")
     declared = acquisition.declared.echoes or 0
     if declared > len(times):
         unseen = list(range(len(times) + 1, declared + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -44,12 +45,14 @@ class SliceGrid:
         places_mm: along the normal.
         spacing_mm: distance of neighbouring places of the grid; None for fewer than two slices.
         index_of: place of a position (as the header has it) in this list.
+        shift_mm: how far, at most, images of one place lie apart within their plane.
     """
 
     positions: tuple[Vector, ...]
     places_mm: tuple[float, ...]
     spacing_mm: float | None
     index_of: dict[Vector, int]
+    shift_mm: float
 
     @classmethod
     def of(cls, positions: Iterable[Vector], orientation: Sequence[float]) -> SliceGrid:
@@ -58,17 +61,20 @@ class SliceGrid:
         placed = sorted((along_normal(position, normal), position) for position in set(positions))
         kept: list[tuple[float, Vector]] = []
         index_of: dict[Vector, int] = {}
+        shift = 0.0
         for place, position in placed:
             if not kept or place - kept[-1][0] > POSITION_TOLERANCE_MM:
                 kept.append((place, position))
             index_of[position] = len(kept) - 1
+            apart = math.dist(position, kept[-1][1]) ** 2 - (place - kept[-1][0]) ** 2
+            shift = max(shift, math.sqrt(max(0.0, apart)))
         places = tuple(place for place, _ in kept)
         steps = sorted(after - before for before, after in pairwise(places))
         # the smallest step is one spacing even where most slices are missing; the whole reach refines it
         spacing = steps[0] if steps else None
         if spacing is not None:
             spacing = (places[-1] - places[0]) / max(1, round((places[-1] - places[0]) / spacing))
-        return cls(tuple(position for _, position in kept), places, spacing, index_of)
+        return cls(tuple(position for _, position in kept), places, spacing, index_of, shift)
 
     def steps(self) -> tuple[int, ...] | None:
         """Number of each slice counted in spacings from the first, or None where they fit no regular grid."""
@@ -86,3 +92,8 @@ class SliceGrid:
             for place, number in zip(self.places_mm, numbers, strict=True)
         )
         return tuple(numbers) if fits else None
+
+    def irregularity(self) -> str:
+        """What is wrong with places that fit no regular grid, in numbers."""
+        steps = [after - before for before, after in pairwise(self.places_mm)]
+        return f"not equally spaced (steps of {min(steps):.3f} to {max(steps):.3f} mm)"

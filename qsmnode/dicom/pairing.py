@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qsmnode.dicom.encodings.encoding import (
@@ -18,12 +18,12 @@ from qsmnode.dicom.encodings.encoding import (
 )
 from qsmnode.dicom.encodings.registry import encoding_for
 from qsmnode.dicom.geometry import Vector
-from qsmnode.dicom.grid import merged_times
+from qsmnode.dicom.grid import SliceGrid, echo_index, merged_times
 from qsmnode.dicom.instance import Instance
 
 Flags = tuple[str, ...]
 
-_GEOMETRIC = frozenset({"ND", "DIS2D", "DIS3D"})
+_GEOMETRIC = frozenset({"ND", "DIS2D", "DIS3D", "GDC"})
 """Flags that move voxels; the others (NORM, FIL ...) change their brightness only."""
 
 
@@ -67,7 +67,7 @@ def pair_images(run: Sequence[Image], instances: Mapping[str, Instance]) -> Pair
     rest = [image for image in run if image.kind not in pair]
     chosen, held = _choose(wanted, pair)
     used = [image for image in wanted if (image.kind, image.flags) in chosen] if chosen else wanted
-    held = held or _doubled(used)
+    held = held or _doubled(used, one)
     taken = {image.sop_instance_uid for image in used}
     # another kind comes along only where it shares an object with an image that is used
     beside = [image for image in rest if image.sop_instance_uid in taken]
@@ -141,22 +141,28 @@ def _match(a: Flags, b: Flags) -> int:
     return int(_GEOMETRIC.intersection(a) == _GEOMETRIC.intersection(b))
 
 
-def _doubled(images: Iterable[Image]) -> str | None:
-    """Two images for one place, echo and kind: nobody can say which of them is meant."""
+def _doubled(images: Sequence[Image], one: Instance) -> str | None:
+    """Two images for one place, echo and kind: nobody can say which of them is meant.
+
+    Places and echoes are those of the grid: a twin whose header rounds otherwise is a twin all the same.
+    """
+    usable = [image for image in images if image.kind in USABLE]
+    orientation = next((frame.orientation for frame in one.frames if frame.orientation is not None), None)
+    if not usable or orientation is None:
+        return None
+    places = SliceGrid.of([image.position for image in usable], orientation).index_of
+    times = merged_times(image.echo_time_s for image in usable if image.echo_time_s is not None)
     counts = Counter(
-        (image.kind, image.flags, image.echo_time_s, image.position)
-        for image in images
-        if image.kind in USABLE
+        (image.kind, echo_index(image.echo_time_s, times), places[image.position], image.flags)
+        for image in usable
     )
-    doubled = sorted(
-        (kind, echo_time_s or 0.0) for (kind, _, echo_time_s, _), count in counts.items() if count > 1
-    )
+    doubled = sorted((kind, echo or 0) for (kind, echo, _, _), count in counts.items() if count > 1)
     if not doubled:
         return None
-    kind, echo_time_s = doubled[0]
+    kind, echo = doubled[0]
     return (
         f"ambiguous: {len(doubled)} places have more than one image of the same kind, echo and "
-        f"reconstruction (first: {kind}, echo time {1000 * echo_time_s:.3f} ms)"
+        f"reconstruction (first: {kind}, echo time {1000 * times[echo]:.3f} ms)"
     )
 
 

@@ -74,6 +74,14 @@ class Acquisitions:
             )
             return int(cursor.lastrowid or 0)
 
+    def rename(self, row: AcquisitionRow, key: str) -> None:
+        """Give every revision of an acquisition another key, which no acquisition of its study has."""
+        with self._db.transaction() as connection:
+            connection.execute(
+                "UPDATE acquisition SET key = ? WHERE study_uid = ? AND key = ?",
+                (key, row.study_uid, row.key),
+            )
+
     def set_members(self, acquisition_id: int, instance_ids: Iterable[int]) -> None:
         """Say which instances belong to it, replacing what was said before."""
         with self._db.transaction() as connection:

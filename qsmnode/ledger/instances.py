@@ -128,6 +128,13 @@ class Instances:
             (acquisition_id,),
         )
 
+    def ids_of_acquisition(self, acquisition_id: int) -> set[int]:
+        """The ids alone of an acquisition's members."""
+        found = self._db.rows(
+            "SELECT instance_id FROM acquisition_instance WHERE acquisition_id = ?", (acquisition_id,)
+        )
+        return {int(row["instance_id"]) for row in found}
+
     def counts(self) -> dict[str, int]:
         """Instances per state; ignored ones (never a source) counted as ``ignored``."""
         found = self._db.rows(
@@ -139,6 +146,16 @@ class Instances:
     def unusable(self, limit: int) -> list[InstanceRow]:
         """The newest ones that are unreadable or conflicting; their reasons say why."""
         return self._select("state IN ('unreadable', 'conflicting') ORDER BY id DESC LIMIT ?", (limit,))
+
+    def conflicting_with(self, acquisition_id: int) -> int:
+        """How many objects came under the UID of a member with other bytes; none of them is used."""
+        found = self._db.rows(
+            "SELECT count(*) AS n FROM acquisition_instance m JOIN instance i ON i.id = m.instance_id"
+            " JOIN instance o ON o.sop_instance_uid = i.sop_instance_uid AND o.state != 'purged'"
+            " WHERE m.acquisition_id = ? AND o.state = 'conflicting'",
+            (acquisition_id,),
+        )
+        return int(found[0]["n"])
 
     def paths(self) -> set[str]:
         """Every path that a row speaks for."""

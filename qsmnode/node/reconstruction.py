@@ -12,6 +12,7 @@ from qsmnode.engine.fourier import DEFAULT_BACKEND, backend_name
 from qsmnode.engine.quality import warnings
 from qsmnode.measure.statistics import whole_brain
 from qsmnode.products.context import ProductContext
+from qsmnode.products.revision import Replaced
 
 Progress = Callable[[float, str], None]
 
@@ -23,7 +24,7 @@ def reconstructed(
     *,
     node: str = "QSMNODE",
     revision: int = 1,
-    revision_of: str | None = None,
+    replaces: Mapping[str, Replaced] | None = None,
     progress: Progress | None = None,
 ) -> ProductContext:
     """Reconstruct and measure.
@@ -41,7 +42,7 @@ def reconstructed(
         created_at=created_at,
         node=node,
         revision=revision,
-        revision_of=revision_of,
+        replaces=replaces or {},
         transforms=_unusual_transforms(),
     )
 

@@ -15,6 +15,7 @@ from qsmnode.engine.types import Maps
 from qsmnode.errors import EngineInputError
 from qsmnode.measure.statistics import Measurement
 from qsmnode.products.patient import identity_digest
+from qsmnode.products.revision import Replaced
 
 _LARGEST_SOURCE_NUMBER = 20_000_000  # SeriesNumber is an IS, at most 2^31 - 1
 _NO_SOURCE_NUMBER = 90
@@ -57,7 +58,7 @@ class ProductContext:
         created_at: the time inside every object: wall clock of the site (see ``TimezoneOffsetFromUTC`` in
             :func:`qsmnode.products.identity.date_and_time`). Nothing else tells a product the time.
         revision: 1, or how often the acquisition changed after it was delivered, plus 1.
-        revision_of: the series that this one replaces, for people to know.
+        replaces: the products of the revision before, by name; each new one names its own.
         node: name of this node, such as its AE title.
         options: product options and whatever else changes the objects; part of their UIDs.
         transforms: the library of the Fourier transforms and its version where it is not the default one,
@@ -73,7 +74,7 @@ class ProductContext:
     recipe: RecipeFacts
     created_at: datetime
     revision: int = 1
-    revision_of: str | None = None
+    replaces: Mapping[str, Replaced] = field(default_factory=dict)
     node: str = "QSMNODE"
     options: Mapping[str, str] = field(default_factory=dict)
     transforms: str = ""

@@ -22,6 +22,7 @@ from qsmnode.products import codes
 from qsmnode.products.context import Plan, ProductContext
 from qsmnode.products.identity import identified, plain
 from qsmnode.products.patient import copy
+from qsmnode.products.revision import name_series, titled
 
 NAME = "qsm"
 NEEDS = ()
@@ -151,7 +152,8 @@ def _common(context: ProductContext, planned: Plan) -> Dataset:
     image.SeriesInstanceUID = planned.series_uid
     image.Modality = "MR"
     image.SeriesNumber = planned.series_number
-    image.SeriesDescription = "QSM ppb (research use)"
+    image.SeriesDescription = titled("QSM ppb (research use)", context.revision)
+    name_series(image, context.replaces.get(NAME))
     image.ImageType = ["DERIVED", "PRIMARY", "OTHER", "QSM"]
     for keyword, value in _DEFAULTS.items():
         found = source.template.get(keyword)
@@ -182,7 +184,8 @@ def _place(image: Dataset, context: ProductContext, index: int) -> None:
 
 
 def _describe(image: Dataset, context: ProductContext) -> None:
-    replaces = f"; replaces series {context.revision_of}" if context.revision_of else ""
+    replaced = context.replaces.get(NAME)
+    replaces = f"; replaces series {replaced.series_uid}" if replaced else ""
     image.DerivationDescription = plain(
         f"Quantitative susceptibility map, ppb, 0 outside the mask. {reference_statement(context.maps)} "
         f"{context.algorithm}; research use, not for diagnosis{replaces}"

@@ -43,6 +43,7 @@ from qsmnode.measure import statistics
 from qsmnode.products import codes, qsm_series
 from qsmnode.products.context import Plan, ProductContext
 from qsmnode.products.identity import MANUFACTURER, identified, plain
+from qsmnode.products.revision import name_document, titled
 
 NAME = "report"
 NEEDS = (qsm_series.NAME,)
@@ -96,7 +97,7 @@ def build(context: ProductContext) -> list[Dataset]:
         is_complete=True,
         is_final=False,
         is_verified=False,
-        series_description="QSM report (research use)",
+        series_description=titled("QSM report (research use)", context.revision),
     )
     _settle(report, context)
     return [report]
@@ -122,6 +123,7 @@ def _settle(report: Dataset, context: ProductContext) -> None:
     """Identity and times as in every product: the library fills in the present and the images' equipment."""
     for element in identified(context):
         report[element.tag] = element
+    name_document(report, context.replaces.get(NAME))
 
 
 def _content(context: ProductContext, images: list[Dataset]) -> MeasurementReport:
@@ -183,8 +185,10 @@ def remarks(context: ProductContext) -> list[tuple[Code, str]]:
     lines += [(codes.QUALITY_ISSUE, warning) for warning in context.source.warnings]
     if clipped:
         lines.append((codes.QUALITY_ISSUE, f"{clipped} voxels exceed the stored range of the QSM series"))
-    if context.revision_of:
-        lines.append((codes.COMMENT, f"Replaces series {context.revision_of}"))
+    lines += [
+        (codes.COMMENT, f"Revision {context.revision}: replaces {name} series {replaced.series_uid}")
+        for name, replaced in sorted(context.replaces.items())
+    ]
     return lines
 
 

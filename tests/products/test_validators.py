@@ -15,6 +15,7 @@ from qsmnode.dicom.source import load
 from qsmnode.engine.types import Maps
 from qsmnode.products import qsm_series, report_sr
 from qsmnode.products.context import ProductContext
+from qsmnode.products.revision import Replaced
 from qsmnode.products.storage import write
 
 Make = Callable[..., ProductContext]
@@ -37,12 +38,16 @@ TYPE_2 = (
 SAME_VALUE_ELSEWHERE = "Warning - Different information entities for attribute - "
 # the source has no such value; none is invented for a directory on a disc
 EMPTY_IN_SOURCE = "Missing attribute or value that would be needed to build DICOMDIR"
+REPLACED = {
+    "qsm": Replaced("2.25.31", "1.2.840.10008.5.1.4.1.1.4", "2.25.32"),
+    "report": Replaced("2.25.33", "1.2.840.10008.5.1.4.1.1.88.34", "2.25.34"),
+}
 VARIANTS: dict[str, dict[str, Any]] = {
     "classic": {},
     "enhanced": {"enhanced": True},
     "bare header": {**dict.fromkeys(TYPE_2), "PatientName": "Nobody^Ann", "Manufacturer": None},
     "UTF-8": {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "\u0141uk\u00e1\u0161^\u5c71"},
-    "revision": {"context": {"revision": 2, "revision_of": "1.2.3"}, "enhanced": True},
+    "revision": {"context": {"revision": 2, "replaces": REPLACED}, "enhanced": True},
 }
 
 

@@ -10,6 +10,7 @@ from qsmnode.dicom.acquisition import Acquisition, group
 from qsmnode.dicom.completeness import assess
 from qsmnode.dicom.instance import Instance
 from qsmnode.ledger.instances import InstanceRow
+from qsmnode.node.assembler.adoption import IGNORED_PREFIX
 from qsmnode.node.assembler.verdict import Look, Routing
 from qsmnode.node.facts import routing_facts
 from qsmnode.node.router import RoutingFacts, decide
@@ -103,5 +104,8 @@ def _ignored(
         )
         noun = "image" if len(members) == 1 else "images"
         yield Candidate(
-            f"ignored:{series_uid}:{reason}", f"{len(members)} {noun} of a series", tuple(members), look
+            f"{IGNORED_PREFIX}{series_uid}:{reason}",
+            f"{len(members)} {noun} of a series",
+            tuple(members),
+            look,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qsmnode.config import Config
 from qsmnode.dicom.instance import Instance, read_instance
@@ -13,6 +13,7 @@ from qsmnode.errors import UnreadableDicom
 from qsmnode.ledger.acquisitions import AcquisitionRow
 from qsmnode.ledger.instances import InstanceRow
 from qsmnode.ledger.store import Store
+from qsmnode.node.assembler.adoption import adopt
 from qsmnode.node.assembler.look import Candidate, candidates
 from qsmnode.node.assembler.order import job_order
 from qsmnode.node.assembler.verdict import COLLECTING, COMPLETE, IGNORED, Timers, Verdict, judge
@@ -88,11 +89,26 @@ class Assembler:
         rows = self._store.instances.of_study(study_uid)
         headers = self._headers_of(study_uid, rows)
         known = self._store.acquisitions.latest(study_uid)
-        for candidate in candidates(rows, headers, self._config.routes, self._store.instances.callers):
+        callers = self._store.instances.callers
+        found = list(candidates(rows, headers, self._config.routes, callers))
+        adopted = self._adopted(found, known)
+        for candidate in found:
+            row = known.pop(adopted[candidate.key]) if candidate.key in adopted else None
             with self._store.database.transaction():
-                self._decide(study_uid, candidate, known.pop(candidate.key, None))
+                if row is not None and row.key != candidate.key:
+                    self._store.acquisitions.rename(row, candidate.key)
+                self._decide(study_uid, candidate, row)
         for row in known.values():
             self._dissolve(row)
+
+    def _adopted(self, found: Sequence[Candidate], known: Mapping[str, AcquisitionRow]) -> dict[str, str]:
+        """See :func:`adopt`; members are asked for only where a key alone does not tell."""
+        fresh = any(candidate.key not in known for candidate in found)
+        members = self._store.instances.ids_of_acquisition
+        return adopt(
+            {candidate.key: {member.id for member in candidate.members} for candidate in found},
+            {key: members(row.id) if fresh else set() for key, row in known.items()},
+        )
 
     def _headers_of(self, study_uid: str, rows: Sequence[InstanceRow]) -> dict[int, Instance]:
         cached = self._headers.pop(study_uid, {})

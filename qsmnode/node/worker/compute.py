@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from qsmnode.node.worker import folder as job_folder
 from qsmnode.node.worker.limits import die_with_parent, limit_memory
 from qsmnode.products.context import ProductContext
 from qsmnode.products.registry import PRODUCTS
+from qsmnode.products.revision import Replaced
 from qsmnode.products.storage import write
 
 _RECONSTRUCTION_SHARE = 0.9
@@ -66,7 +68,7 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
         header.sop_instance_uid: job_folder.input_path(folder, number)
         for number, header in enumerate(headers)
     }
-    source = load(_the_acquisition(group(headers).acquisitions, order), paths)
+    source = load(_the_acquisition(group(headers).acquisitions, headers), paths)
     context = reconstructed(
         source,
         Recipe.from_mapping(order.recipe),
@@ -75,7 +77,7 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
         ).astimezone(),  # the site's clock, as in the study's own dates
         node=order.node,
         revision=order.revision,
-        revision_of=order.revision_of,
+        replaces={name: Replaced(**facts) for name, facts in order.replaces.items()},
         progress=lambda fraction, step: steps(_RECONSTRUCTION_SHARE * fraction, step),
     )
     products = []
@@ -93,12 +95,15 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
     return job_folder.Result(products=tuple(products), facts=facts)
 
 
-def _the_acquisition(found: tuple[Acquisition, ...], order: job_folder.Order) -> Acquisition:
+def _the_acquisition(found: Sequence[Acquisition], headers: Sequence[Instance]) -> Acquisition:
+    """The one that has all of the job's images; a key may hold more than they tell when they are alone."""
+    wanted = {header.sop_instance_uid for header in headers}
     for acquisition in found:
-        if acquisition.key == order.acquisition_key:
+        if wanted == set(acquisition.sop_instance_uids):
             return acquisition
     raise NotEligible(
-        f"the job's images are not the acquisition it was queued for ({len(found)} others found)"
+        f"the job's {len(wanted)} instances are not the one acquisition that it was queued for: "
+        f"{len(found)} acquisitions were found among them"
     )
 
 

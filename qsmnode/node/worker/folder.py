@@ -34,13 +34,15 @@ STDERR = "stderr.log"
 
 @dataclass(frozen=True)
 class Order:
-    """What a computation is asked for. ``created_at`` is the time inside every product."""
+    """What a computation is asked for.
+
+    ``created_at`` is the time inside every product; ``replaces`` the products of the revision before.
+    """
 
     job_id: int
     attempt: int
-    acquisition_key: str
     revision: int
-    revision_of: str | None
+    replaces: Mapping[str, Mapping[str, str]]
     recipe: Mapping[str, Any]
     products: tuple[str, ...]
     created_at: float

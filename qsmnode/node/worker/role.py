@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import threading
@@ -15,6 +16,7 @@ from qsmnode.node.supervise import Loop
 from qsmnode.node.worker import folder as job_folder
 from qsmnode.node.worker.decide import Ended, outcome
 from qsmnode.node.worker.process import Attempt
+from qsmnode.products.revision import Replaced
 
 _log = logging.getLogger(__name__)
 LEASE_S = 60.0
@@ -82,9 +84,8 @@ class Worker:
         order = job_folder.Order(
             job_id=job.id,
             attempt=job.attempt,
-            acquisition_key=acquisition.key,
             revision=acquisition.revision,
-            revision_of=self._replaced_series(acquisition.revision_of),
+            replaces=self._replaced(acquisition.revision_of),
             recipe=job.order["recipe"],
             products=tuple(job.order["products"]),
             created_at=job.created_at,
@@ -96,14 +97,22 @@ class Worker:
         inputs = [(self._store.path(row.path), row.header) for row in members if row.header is not None]
         job_folder.materialise(place, order, inputs)
 
-    def _replaced_series(self, acquisition_id: int | None) -> str | None:
-        """The series that an earlier revision was delivered as, for the new one to name."""
-        if acquisition_id is None:
-            return None
-        for job in self._store.jobs.of_acquisition(acquisition_id):
-            for product in self._store.deliveries.products_of(job.id):
-                return product.series_uid
-        return None
+    def _replaced(self, acquisition_id: int | None) -> dict[str, dict[str, str]]:
+        """What the newest earlier revision that came to products made, for the new ones to name."""
+        deliveries = self._store.deliveries
+        while acquisition_id is not None:
+            found = {
+                product.kind: dataclasses.asdict(
+                    Replaced(product.series_uid, first.sop_class_uid, first.sop_instance_uid)
+                )
+                for job in self._store.jobs.of_acquisition(acquisition_id)
+                for product in deliveries.products_of(job.id)
+                for first in deliveries.objects_of(product.id)[:1]
+            }
+            if found:
+                return found
+            acquisition_id = self._store.acquisitions.get(acquisition_id).revision_of
+        return {}
 
     def _attempt(self, job: JobRow, place: Path) -> Ended | None:
         """Run the subprocess to its end; None where the attempt no longer counts (cancelled, stopping)."""
