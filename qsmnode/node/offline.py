@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from qsmnode.dicom.source import Source, load
 from qsmnode.engine import Recipe
 from qsmnode.errors import NotEligible, UnreadableDicom, UsageError
 from qsmnode.node.reconstruction import reconstructed
+from qsmnode.node.wire.part10 import read_front
 from qsmnode.products import nifti
 from qsmnode.products.registry import PRODUCTS
 from qsmnode.products.storage import write
@@ -30,7 +32,7 @@ class Found:
     Attributes:
         paths: SOP Instance UID to file; the first file of each.
         headers: SOP Instance UID to header.
-        unreadable: files that are no usable DICOM, with the reason.
+        unreadable: files that are no usable DICOM, or another object under a known UID, with the reason.
         grouping: the acquisitions in it, and what is ignored.
     """
 
@@ -60,12 +62,26 @@ def look_at(paths: Iterable[Path], progress: Progress | None = None) -> Found:
         except UnreadableDicom as error:
             unreadable.append((path, str(error)))
             continue
-        if header.sop_instance_uid not in found:
-            found[header.sop_instance_uid] = path
-            headers[header.sop_instance_uid] = header
+        uid = header.sop_instance_uid
+        if uid not in found:
+            found[uid], headers[uid] = path, header
+        elif _data_set_hash(found[uid]) != _data_set_hash(path):
+            reason = f"the same SOP Instance UID as {found[uid]} with other bytes; the first one is used"
+            unreadable.append((path, reason))
         if progress is not None:
             progress((number + 1) / len(files), "headers")
     return Found(found, headers, tuple(unreadable), group(list(headers.values())))
+
+
+def _data_set_hash(path: Path) -> bytes:
+    """Of the data set alone, as the receiver has it: file meta information names only who wrote the file."""
+    try:
+        begin = read_front(path).offset
+    except UnreadableDicom:
+        begin = 0  # it says too little of itself: the whole file then
+    with path.open("rb") as stream:
+        stream.seek(begin)
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def reason_against(acquisition: Acquisition, whole: Completeness | None = None) -> str:
