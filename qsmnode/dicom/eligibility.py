@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pydicom import Dataset
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, EnhancedMRImageStorage, MRImageStorage
 
+from qsmnode.dicom.decoding import reason_against_syntax
 from qsmnode.dicom.encodings.encoding import (
     FIELD_MAP,
     FILTERED_PHASE,
@@ -36,6 +36,7 @@ def reason_against(header: Header, views: Sequence[ImageView], kinds: Sequence[s
         lambda: "no pixel data" if header.pixel_bytes == 0 else None,
         lambda: _origin(dataset, views),
         lambda: _pixels(dataset, len(views), header.pixel_bytes),
+        lambda: reason_against_syntax(_syntax_of(dataset), header.stream_head),
         lambda: _sequence(dataset),
         lambda: _kind(kinds),
     )
@@ -79,22 +80,13 @@ def _pixels(dataset: Dataset, frames: int, length: int | None) -> str | None:
     if text(dataset, "LossyImageCompression") == "01":
         return "compressed with loss: phase values cannot be trusted"
     declared = whole(dataset, "NumberOfFrames") or 1
-    if declared != frames:
-        return f"NumberOfFrames says {declared}, the functional groups describe {frames}"
-    return _syntax(dataset)
+    if declared == frames:
+        return None
+    return f"NumberOfFrames says {declared}, the functional groups describe {frames}"
 
 
-def _syntax(dataset: Dataset) -> str | None:
-    syntax = UID(text(getattr(dataset, "file_meta", Dataset()), "TransferSyntaxUID"))
-    if not syntax.is_encapsulated:
-        return None
-    try:
-        available = get_decoder(syntax).is_available
-    except NotImplementedError:
-        available = False
-    if available:
-        return None
-    return f"pixels are encoded as {syntax.name}, which cannot be decoded here; send them uncompressed"
+def _syntax_of(dataset: Dataset) -> UID:
+    return UID(text(getattr(dataset, "file_meta", Dataset()), "TransferSyntaxUID"))
 
 
 def _sequence(dataset: Dataset) -> str | None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 
+from qsmnode.dicom.decoding import stored_values
 from qsmnode.dicom.encodings.encoding import (
     IMAGINARY,
     MAGNITUDE,
@@ -86,12 +87,14 @@ def _read(uid: str, path: Path, kinds: Mapping[int, str], encoding: Encoding) ->
     if text(dataset, "SOPInstanceUID") != uid:
         raise UnreadableDicom(f"{path.name}: expected instance {uid}, found another one; was it overwritten?")
     try:
-        stored = dataset.pixel_array
+        stored = stored_values(dataset)
         every = tuple(views(dataset))
     except (*BROKEN, RuntimeError, MemoryError) as error:
         raise UnreadableDicom(
             f"{path.name}: pixels cannot be decoded ({type(error).__name__}); send them uncompressed"
         ) from error
+    except NotEligible as error:
+        raise type(error)(f"{path.name}: {error}") from error
     if stored.ndim == 2:
         stored = stored[np.newaxis]
     if stored.ndim != 3 or max(kinds) >= min(len(stored), len(every)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 import os
@@ -13,17 +14,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from pydicom import Dataset, dcmread
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.dataset import FileDataset
+from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.filereader import read_file_meta_info
+from pydicom.filereader import read_dataset, read_preamble
 from pydicom.multival import MultiValue
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    JPEG2000,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEGLSNearLossless,
+)
 
+from qsmnode.dicom.streams import Inflated, Piecewise
 from qsmnode.errors import UnreadableDicom
 
 Scalar = str | int | float
@@ -48,6 +56,17 @@ BROKEN = (
 
 DEFER_BYTES = 1 << 20
 """Larger element values stay on disk: a header needs none, and a damaged length may claim gigabytes."""
+
+MAX_INFLATED_HEADER = 1 << 25
+"""Bytes of a deflated data set before its pixels; an enhanced object with a thousand frames has a tenth."""
+
+STREAM_HEAD_BYTES = 4096
+"""Of a compressed image where only its bit stream says whether it was compressed without loss."""
+
+MAY_LOSE = frozenset({JPEGLSNearLossless, JPEG2000})
+"""Transfer syntaxes of which only the bit stream says whether anything was lost."""
+
+_ITEM = 0xE000FFFE
 
 PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
@@ -93,10 +112,13 @@ class Header:
 
     Attributes:
         pixel_bytes: length of the pixel data that follow, 0 for none, None where they are encapsulated.
+        stream_head: how the bit stream of the first frame begins, read only where the transfer syntax leaves
+            it to the bit stream whether anything was lost.
     """
 
     dataset: FileDataset
     pixel_bytes: int | None
+    stream_head: bytes = b""
 
 
 def read_header(path: Path) -> Header:
@@ -106,17 +128,13 @@ def read_header(path: Path) -> Header:
         path: a file; read only.
 
     Raises:
-        UnreadableDicom: no Part 10 file, damaged, cut short, or deflated.
+        UnreadableDicom: no Part 10 file, damaged, cut short, or deflated to a header beyond any measure.
     """
     try:
         with quiet(), path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            _refuse_deflated(path)
-            dataset = dcmread(stream, stop_before_pixels=True, defer_size=DEFER_BYTES)
-            _drop_deferred(dataset)
-            pixels = _pixels_follow(stream, dataset, size, path)
-    except UnreadableDicom:
-        raise
+            return _header(stream, os.fstat(stream.fileno()).st_size)
+    except UnreadableDicom as error:
+        raise UnreadableDicom(f"{path.name}: {error}") from error
     except InvalidDicomError as error:
         raise UnreadableDicom(
             f"{path.name}: expected a DICOM Part 10 file, found no DICM prefix; "
@@ -126,20 +144,91 @@ def read_header(path: Path) -> Header:
         raise UnreadableDicom(f"{path.name}: an element claims more bytes than there is memory") from error
     except BROKEN as error:
         raise UnreadableDicom(f"{path.name}: damaged header ({type(error).__name__})") from error
-    return Header(dataset, pixels)
 
 
 def read_pixels(path: Path) -> FileDataset:
     """The whole data set of a file, pixels included.
 
     Raises:
-        UnreadableDicom: missing or damaged.
+        UnreadableDicom: missing, damaged, or deflated from more pixels than its header describes.
     """
     try:
         with quiet(), path.open("rb") as stream:
+            meta = _meta(stream)
+            if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+                return _with_pixels(stream, meta)
+            stream.seek(0)
             return dcmread(stream)
+    except UnreadableDicom as error:
+        raise UnreadableDicom(f"{path.name}: {error}") from error
     except (*BROKEN, MemoryError) as error:
         raise UnreadableDicom(f"{path.name}: cannot be read ({type(error).__name__})") from error
+
+
+def _header(stream: BinaryIO, size: int) -> Header:
+    meta = _meta(stream)
+    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        inflated = Inflated(stream, MAX_INFLATED_HEADER)
+        return Header(*_deflated(inflated, meta))
+    stream.seek(0)
+    dataset = dcmread(cast(BinaryIO, Piecewise(stream)), stop_before_pixels=True, defer_size=DEFER_BYTES)
+    _drop_deferred(dataset)
+    pixels = _pixels_follow(stream, dataset, size)
+    head = b""
+    if pixels is None and meta.get("TransferSyntaxUID") in MAY_LOSE:
+        head = _stream_head(stream)
+    return Header(dataset, pixels, head)
+
+
+def _meta(stream: BinaryIO) -> Dataset:
+    """The file meta information; afterwards the stream stands behind it."""
+    read_preamble(stream, force=False)
+    return read_dataset(
+        stream, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag.group != 2
+    )
+
+
+def _deflated(inflated: Inflated, meta: Dataset) -> tuple[FileDataset, int]:
+    """The data set up to its pixels, and the length of these; the stream stands before their value."""
+    found = read_dataset(
+        cast(BinaryIO, inflated),
+        is_implicit_VR=False,
+        is_little_endian=True,
+        stop_when=lambda tag, vr, length: tag in PIXEL_TAGS,
+        defer_size=DEFER_BYTES,
+    )
+    dataset = FileDataset(
+        io.BytesIO(), found, file_meta=FileMetaDataset(meta), is_implicit_VR=False, is_little_endian=True
+    )
+    _drop_deferred(dataset)
+    head = inflated.read(12)
+    if len(head) < 12:
+        return dataset, 0
+    (length,) = struct.unpack("<L", head[8:])
+    if length == 0xFFFFFFFF:
+        raise UnreadableDicom("encapsulated pixel data in a deflated data set")
+    return dataset, int(length)
+
+
+def _with_pixels(stream: BinaryIO, meta: Dataset) -> FileDataset:
+    """A deflated data set with its pixels, which may be as many as the header describes and no more."""
+    inflated = Inflated(stream, MAX_INFLATED_HEADER)
+    dataset, length = _deflated(inflated, meta)
+    counts = [whole(dataset, name) or 0 for name in ("Rows", "Columns", "BitsAllocated")]
+    frames = whole(dataset, "NumberOfFrames") or 1
+    expected = counts[0] * counts[1] * (counts[2] // 8) * frames
+    if length not in (expected, expected + 1):
+        raise UnreadableDicom(
+            f"deflated: expected {expected} bytes of pixel data, its header claims {length}"
+        )
+    inflated.limit = inflated.tell() + length
+    pixels = inflated.read(length)
+    if len(pixels) < length:
+        raise UnreadableDicom(
+            f"cut short: pixel data of {length} bytes expected, {len(pixels)} bytes there; send it again"
+        )
+    dataset.add_new(PIXEL_TAGS[-1], "OB" if counts[2] == 8 else "OW", pixels)
+    return dataset
 
 
 def _drop_deferred(dataset: Dataset) -> None:
@@ -149,16 +238,7 @@ def _drop_deferred(dataset: Dataset) -> None:
             del dataset[tag]
 
 
-def _refuse_deflated(path: Path) -> None:
-    """A deflated data set must be inflated whole to be read at all, whatever its size is then."""
-    meta = read_file_meta_info(str(path))
-    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        raise UnreadableDicom(
-            f"{path.name}: deflated transfer syntax; configure the sender for Explicit VR Little Endian"
-        )
-
-
-def _pixels_follow(stream: BinaryIO, dataset: FileDataset, size: int, path: Path) -> int | None:
+def _pixels_follow(stream: BinaryIO, dataset: FileDataset, size: int) -> int | None:
     """Read the element header at which parsing stopped, and prove that its value is all there."""
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     big = syntax == ExplicitVRBigEndian
@@ -173,16 +253,27 @@ def _pixels_follow(stream: BinaryIO, dataset: FileDataset, size: int, path: Path
         length, start = struct.unpack("<L", head[4:8])[0], stream.tell() - len(head) + 8
     else:
         if len(head) < 12:
-            raise UnreadableDicom(f"{path.name}: cut short within the pixel data")
+            raise UnreadableDicom("cut short within the pixel data")
         length, start = struct.unpack(order + "L", head[8:12])[0], stream.tell()
     if length == 0xFFFFFFFF:
         return None
     if start + length > size:
         raise UnreadableDicom(
-            f"{path.name}: cut short: pixel data of {length} bytes expected, {size - start} bytes there; "
-            "send it again"
+            f"cut short: pixel data of {length} bytes expected, {size - start} bytes there; send it again"
         )
     return int(length)
+
+
+def _stream_head(stream: BinaryIO) -> bytes:
+    """How the first frame begins: behind the offset table, in the first fragment."""
+    for _ in range(2):
+        tag, length = struct.unpack("<LL", stream.read(8))
+        if tag != _ITEM:
+            return b""
+        start = stream.tell()
+        found = stream.read(min(length, STREAM_HEAD_BYTES))
+        stream.seek(start + length)
+    return found
 
 
 def element_value(dataset: Dataset, keyword: str | tuple[int, int]) -> Any:

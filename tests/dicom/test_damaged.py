@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 from pydicom import Dataset
-from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from qsmnode.dicom.acquisition import group
 from qsmnode.dicom.completeness import assess
@@ -98,18 +96,6 @@ def test_a_large_private_element_is_left_on_disk(builder: Any) -> None:
     assert header is not None
     assert header.not_source is None
     assert len(header.to_json()) < 5000
-
-
-def test_a_deflated_file_is_refused_before_it_is_inflated(tmp_path: Path, builder: Any) -> None:
-    ds = builder.classic()
-    path = builder.write_one(ds)
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
-    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-    ds.save_as(path, enforce_file_format=True)
-    with pytest.raises(UnreadableDicom, match="deflated"):
-        read_instance(path)
 
 
 def test_deeply_nested_sequences_end_well(builder: Any) -> None:

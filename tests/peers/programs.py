@@ -13,7 +13,10 @@ _FOLDERS = "/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin:/opt/homebrew/bin"
 DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 PROGRAMS = {
-    "dcmtk": ("storescu", "storescp", "echoscu", "findscu", "dcmdump", "dsrdump"),
+    "dcmtk": (
+        *("storescu", "storescp", "echoscu", "findscu", "dcmdump", "dsrdump"),
+        *("dcmcjpeg", "dcmcjpls", "dcmcrle", "dcmconv"),
+    ),
     "dicom3tools": ("dciodvfy", "dcentvfy"),
     "orthanc": ("Orthanc",),
     "dcm2niix": ("dcm2niix",),

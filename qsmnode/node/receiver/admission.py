@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from qsmnode.node.receiver.settings import ListedPeer, ReceiverSettings
@@ -16,6 +16,7 @@ from qsmnode.node.wire.uids import (
     VERIFICATION,
     is_storage,
     printable,
+    uid_name,
 )
 
 _AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")  # printable ASCII without backslash
@@ -70,6 +71,23 @@ def admit(
 def negotiate(proposal: Proposal, *, may_send: bool) -> tuple[ContextAnswer, ...]:
     """The answer to every proposed presentation context."""
     return tuple(_answer(context, may_send) for context in proposal.contexts)
+
+
+def refused_syntaxes(proposal: Proposal, answers: Sequence[ContextAnswer]) -> tuple[str, ...]:
+    """Of each storage class that can be sent in no proposed transfer syntax: which, and what to do."""
+    asked = {context.id: context for context in proposal.contexts}
+    accepted = {asked[one.id].abstract_syntax for one in answers if one.result == acse.ACCEPTED}
+    refused: dict[str, list[str]] = {}
+    for answer in answers:
+        context = asked[answer.id]
+        if answer.result == acse.REFUSED_TRANSFER_SYNTAX and context.abstract_syntax not in accepted:
+            refused.setdefault(context.abstract_syntax, []).extend(map(uid_name, context.transfer_syntaxes))
+    return tuple(
+        f"{uid_name(sop_class)} is proposed in {' and '.join(dict.fromkeys(names)) or 'no syntax'} only, "
+        "which loses detail or is not read here: let the sender use Explicit VR Little Endian, without "
+        "compression or with a lossless one"
+        for sop_class, names in refused.items()
+    )
 
 
 def _answer(context: ContextProposal, may_send: bool) -> ContextAnswer:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from qsmnode.errors import PeerError
 from qsmnode.node.receiver.addresses import Addresses
-from qsmnode.node.receiver.admission import Refused, admit, negotiate
+from qsmnode.node.receiver.admission import Refused, admit, negotiate, refused_syntaxes
 from qsmnode.node.receiver.door import Door
 from qsmnode.node.receiver.intake import Answer, Arrival, Described, Intake, Refusal
 from qsmnode.node.receiver.settings import ListedPeer, ReceiverSettings
@@ -126,6 +126,8 @@ class Session:
             return self._turn_away(Refused(acse.TOO_MANY, "limits.max_associations are open already"))
         self._peer = admitted
         answers = negotiate(proposal, may_send=admitted.may_send)
+        for text in refused_syntaxes(proposal, answers):
+            _log.warning("%s: %s", self._name, text)
         asked = {context.id: context.abstract_syntax for context in proposal.contexts}
         self._contexts = {
             answer.id: Context(asked[answer.id], answer.transfer_syntax)

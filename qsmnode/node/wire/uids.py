@@ -21,14 +21,29 @@ IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+JPEG_LOSSLESS_SV1 = "1.2.840.10008.1.2.4.70"
+JPEG_LOSSLESS = "1.2.840.10008.1.2.4.57"
+JPEG_LS_LOSSLESS = "1.2.840.10008.1.2.4.80"
+JPEG_LS_NEAR_LOSSLESS = "1.2.840.10008.1.2.4.81"
+JPEG_2000_LOSSLESS = "1.2.840.10008.1.2.4.90"
+JPEG_2000 = "1.2.840.10008.1.2.4.91"
 
 ACCEPTED_TRANSFER_SYNTAXES = MappingProxyType(
     {
-        # the first of these that a context proposes is accepted; every other syntax is refused
+        # the first of these that a context proposes is accepted; every other syntax is refused, among them
+        # all that can only lose detail
         EXPLICIT_LITTLE: "keeps the value representation of private elements",
         IMPLICIT_LITTLE: "the default that every DICOM program can send",
         RLE_LOSSLESS: "lossless, decoded by pydicom itself",
+        JPEG_LOSSLESS_SV1: "lossless, decoded by GDCM",
+        JPEG_LOSSLESS: "lossless, decoded by GDCM",
+        JPEG_LS_LOSSLESS: "lossless, decoded by CharLS",
+        JPEG_2000_LOSSLESS: "lossless, decoded by OpenJPEG",
         EXPLICIT_BIG: "retired, still sent by old archives",
+        DEFLATED: "lossless; its header is read up to 32 MB",
+        JPEG_LS_NEAR_LOSSLESS: "stored; a source only where its bit stream says that nothing was lost",
+        JPEG_2000: "stored; a source only where its bit stream says that nothing was lost",
     }
 )
 

@@ -82,6 +82,14 @@ def test_uih_says_its_kind_by_a_letter_and_counts_its_slices(builder: Any) -> No
     )
 
 
+def test_canon_counts_distortion_correction_as_another_geometry(builder: Any) -> None:
+    def canon(ds: Dataset, kind: str) -> None:
+        ds.ImageType = ["ORIGINAL", "PRIMARY", *(["GDC"] if kind == "M" else ["OTHER"])]
+
+    made = builder.write(slices=3, vendor="other", change=vendor("CANON_MEC", canon))
+    assert "different geometries" in (made.acquisition.held or "")
+
+
 @pytest.mark.parametrize("name", ["CANON_MEC", "Hitachi Medical Corporation", "Somebody"])
 def test_an_image_that_names_no_component_is_no_source(builder: Any, name: str) -> None:
     def silent(ds: Dataset, kind: str) -> None:

@@ -5,14 +5,27 @@ from __future__ import annotations
 import pytest
 
 from qsmnode.node.receiver.addresses import Addresses, normalised
-from qsmnode.node.receiver.admission import Refused, admit, negotiate
+from qsmnode.node.receiver.admission import Refused, admit, negotiate, refused_syntaxes
 from qsmnode.node.receiver.settings import ListedPeer, ReceiverSettings
 from qsmnode.node.wire import acse
 from qsmnode.node.wire.acse import ContextProposal, Proposal, Rejection
-from qsmnode.node.wire.uids import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, RLE_LOSSLESS, VERIFICATION
+from qsmnode.node.wire.uids import (
+    ACCEPTED_TRANSFER_SYNTAXES,
+    DEFLATED,
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    JPEG_2000,
+    JPEG_2000_LOSSLESS,
+    JPEG_LS_LOSSLESS,
+    JPEG_LS_NEAR_LOSSLESS,
+    RLE_LOSSLESS,
+    VERIFICATION,
+)
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
-JPEG = "1.2.840.10008.1.2.4.70"
+JPEG = "1.2.840.10008.1.2.4.50"
+LOSSY = (JPEG, "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.203", "1.2.840.10008.1.2.4.100")
 SCANNER = ListedPeer("mr1", "MR1", "10.0.0.1", True)
 TWIN = ListedPeer("mr2", "MR1", "10.0.0.2", True)
 SETTINGS = ReceiverSettings("QSMNODE", "127.0.0.1", 11112, (SCANNER, TWIN), 0, 8, 10, 10, 10)
@@ -66,7 +79,11 @@ def test_a_host_may_be_a_name() -> None:
         ((EXPLICIT_BIG,), acse.ACCEPTED, EXPLICIT_BIG),
         ((JPEG, RLE_LOSSLESS), acse.ACCEPTED, RLE_LOSSLESS),
         ((JPEG,), acse.REFUSED_TRANSFER_SYNTAX, IMPLICIT_LITTLE),
-        (("1.2.840.10008.1.2.1.99",), acse.REFUSED_TRANSFER_SYNTAX, IMPLICIT_LITTLE),  # deflated
+        ((JPEG_LS_NEAR_LOSSLESS, JPEG_LS_LOSSLESS), acse.ACCEPTED, JPEG_LS_LOSSLESS),
+        ((JPEG_2000, JPEG_2000_LOSSLESS), acse.ACCEPTED, JPEG_2000_LOSSLESS),
+        ((DEFLATED, EXPLICIT_LITTLE), acse.ACCEPTED, EXPLICIT_LITTLE),
+        *[((uid,), acse.ACCEPTED, uid) for uid in ACCEPTED_TRANSFER_SYNTAXES],
+        *[((uid,), acse.REFUSED_TRANSFER_SYNTAX, IMPLICIT_LITTLE) for uid in LOSSY],
         ((), acse.REFUSED_TRANSFER_SYNTAX, IMPLICIT_LITTLE),
     ],
 )
@@ -74,6 +91,19 @@ def test_transfer_syntaxes(proposed: tuple[str, ...], result: int, chosen: str) 
     for sop_class in (MR, "1.3.12.2.1107.5.9.1", VERIFICATION):
         answers = negotiate(Proposal("Q", "A", (ContextProposal(7, sop_class, proposed),), 0), may_send=True)
         assert [(a.id, a.result, a.transfer_syntax) for a in answers] == [(7, result, chosen)]
+
+
+def test_a_refused_transfer_syntax_is_explained_in_words() -> None:
+    enhanced = "1.2.840.10008.5.1.4.1.1.4.1"
+    contexts = (
+        ContextProposal(1, MR, (JPEG,)),
+        ContextProposal(3, enhanced, (JPEG,)),
+        ContextProposal(5, enhanced, (EXPLICIT_LITTLE,)),
+    )
+    proposal = Proposal("Q", "A", contexts, 0)
+    (text,) = refused_syntaxes(proposal, negotiate(proposal, may_send=True))
+    assert text.startswith("MR Image Storage (1.2.840.10008.5.1.4.1.1.4) is proposed in JPEG Baseline")
+    assert "without compression or with a lossless one" in text
 
 
 def test_a_peer_that_may_not_send_may_echo() -> None:

@@ -15,7 +15,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEGLosslessSV1,
+    JPEGBaseline8Bit,
     MRImageStorage,
 )
 from pynetdicom import AE, build_context
@@ -103,12 +103,12 @@ def test_private_and_unknown_classes_are_taken(
     assert [row["sop_class_uid"] for row in node.rows()] == classes
 
 
-def test_compressed_syntaxes_and_queries_are_refused_in_negotiation(run_receiver: Run) -> None:
+def test_lossy_syntaxes_and_queries_are_refused_in_negotiation(run_receiver: Run) -> None:
     node = run_receiver()
     query = "1.2.840.10008.5.1.4.1.2.2.1"
     association = associate(
         node.port,
-        (MRImageStorage, JPEGLosslessSV1),
+        (MRImageStorage, JPEGBaseline8Bit),
         (MRImageStorage, ImplicitVRLittleEndian),
         (query, ImplicitVRLittleEndian),
     )
