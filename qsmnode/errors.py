@@ -69,10 +69,34 @@ class StoreError(UsageError):
     """The store folder or its ledger cannot be used."""
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One departure of an acquisition from what a map is made of.
+
+    Attributes:
+        check: name of the acceptance check, which has a code of its own in reports.
+        severity: what it leads to: warn, degraded, withhold or reject.
+        expected: what a good acquisition has; "" where ``found`` says it.
+        found: what this one has.
+    """
+
+    check: str
+    severity: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.found} (expected {self.expected})" if self.expected else self.found
+
+
 class NotEligible(QsmnodeError):
-    """The input is understood, and must not or cannot become a map."""
+    """The input is understood, and must not or cannot become a map; ``findings`` hold the coded reasons."""
 
     exit_code = EXIT_NOT_ELIGIBLE
+
+    def __init__(self, message: str, *, check: str = "other", findings: Sequence[Finding] = ()) -> None:
+        super().__init__(message)
+        self.findings = tuple(findings) or (Finding(check, "reject", "", message),)
 
 
 class EngineInputError(NotEligible, ValueError):

@@ -33,6 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     with ProgressLine("reading headers") as progress:
         found = look_at(arguments.path, progress)
-    explanation = explain(found, config.routes, arguments.calling_ae)
+    explanation = explain(found, config, arguments.calling_ae)
     print(json.dumps(explanation, indent=2) if arguments.json else "\n".join(in_words(explanation)))
     return 0

@@ -1,5 +1,6 @@
 """Strict YAML in, one frozen ``Config`` out, or every mistake at once with file, line and column."""
 
+from qsmnode.config.acceptance import AcceptanceSettings, SeveritySettings
 from qsmnode.config.assembly import AssemblySettings
 from qsmnode.config.delivery import DeliverySettings
 from qsmnode.config.jobs import JobSettings
@@ -23,6 +24,7 @@ from qsmnode.config.routes import Route
 from qsmnode.config.site import Config
 
 __all__ = [
+    "AcceptanceSettings",
     "AcquisitionMatch",
     "AllCondition",
     "AnyCondition",
@@ -43,6 +45,7 @@ __all__ = [
     "RangeCondition",
     "RegexCondition",
     "Route",
+    "SeveritySettings",
     "default_text",
     "load",
     "load_text",

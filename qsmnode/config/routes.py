@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from qsmnode.config.acceptance import AcceptanceSettings
 from qsmnode.config.match import Match
 from qsmnode.config.values import Settings, Text
 
@@ -27,6 +28,9 @@ class Route(Settings):
     )
     on_reject: Literal["ledger", "report"] = Field(
         "ledger", description="Where the reason is shown when a matching acquisition cannot be reconstructed."
+    )
+    acceptance: AcceptanceSettings | None = Field(
+        None, description="Limits and severities that are others on this route than at the top level."
     )
     task: Literal["qsm"] = Field("qsm", description="What kind of job the route starts.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from qsmnode.config.acceptance import AcceptanceSettings
 from qsmnode.config.assembly import AssemblySettings
 from qsmnode.config.delivery import DeliverySettings
 from qsmnode.config.jobs import JobSettings
@@ -31,6 +32,10 @@ class Config(Settings):
         default_factory=lambda: AssemblySettings.model_validate({}),
         description="When an acquisition counts as arrived.",
     )
+    acceptance: AcceptanceSettings = Field(
+        default_factory=AcceptanceSettings.default,
+        description="What an acquisition must be like, and what follows where it is not.",
+    )
     limits: LimitSettings = Field(
         default_factory=lambda: LimitSettings.model_validate({}),
         description="How much of the machine and of its patience a sender may take.",
@@ -42,6 +47,11 @@ class Config(Settings):
         default_factory=lambda: DeliverySettings.model_validate({}),
         description="How results are sent, and sent again.",
     )
+
+    def acceptance_on(self, route: str | None) -> AcceptanceSettings:
+        """The limits that hold on a route, by its name; None: where no route states others."""
+        named = next((each for each in self.routes if each.name == route), None)
+        return self.acceptance.overridden_by(named.acceptance if named else None)
 
     def senders(self) -> dict[str, DicomPeer]:
         """The peers whose images are accepted, by name."""

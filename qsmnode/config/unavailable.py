@@ -39,7 +39,6 @@ RESERVED = (
     Reserved(("compute",), "computing on other machines"),
     Reserved(("retention",), "deleting old data"),
     Reserved(("routes", "*", "task"), "a task other than qsm", values=("measure_roi", "phantom")),
-    Reserved(("routes", "*", "on_reject"), "refusal reports", values=("report",)),
 )
 
 

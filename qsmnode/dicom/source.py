@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 
-from qsmnode.dicom.acceptance import acceptance_warnings
 from qsmnode.dicom.acquisition import Acquisition
 from qsmnode.dicom.completeness import obstacles
 from qsmnode.dicom.encodings.encoding import Encoding
@@ -33,7 +32,7 @@ from qsmnode.dicom.pixels import (
 from qsmnode.dicom.reading import text, texts
 from qsmnode.dicom.template import template_of
 from qsmnode.engine.types import EchoStack, Float, Grid
-from qsmnode.errors import NotEligible
+from qsmnode.errors import Finding, NotEligible
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,9 @@ class Source:
         template: one source header, enhanced ones flattened: patient, study, frame of reference, equipment
             and sequence facts; no pixel data, no private elements.
         content_sha256: over SOP instance UIDs, echo times, geometry and the arrays' bytes.
-        warnings: what a reader of the maps should know, e.g. "2-D acquisition".
+        warnings: what a reader of the maps should know of how it was read.
         phase_is_unwrapped: the scanner has made the phase continuous: it may leave one turn.
+        findings: what the acceptance checks found against it; each has a code in reports.
     """
 
     stack: EchoStack
@@ -89,6 +89,12 @@ class Source:
     content_sha256: str
     warnings: tuple[str, ...]
     phase_is_unwrapped: bool = False
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Findings and warnings in words."""
+        return (*map(str, self.findings), *self.warnings)
 
     @property
     def affine(self) -> npt.NDArray[np.float64]:
@@ -133,13 +139,6 @@ def load(acquisition: Acquisition, paths: Mapping[str, Path]) -> Source:
         grid=geometry.grid,
         readout_axis=_readout_axis(template_view),
     )
-    warnings = acceptance_warnings(
-        acquisition.dimensions,
-        acquisition.echo_times_s,
-        geometry.grid.voxel_mm,
-        len(slices),
-        acquisition.field_t,
-    )
     return Source(
         stack=stack,
         slices=slices,
@@ -149,7 +148,7 @@ def load(acquisition: Acquisition, paths: Mapping[str, Path]) -> Source:
         slice_spacing_mm=geometry.spacing_mm,
         template=template_of(template_view),
         content_sha256=_content(acquisition, stack),
-        warnings=(*warnings, *remarks),
+        warnings=remarks,
         phase_is_unwrapped=unwrapped,
     )
 
@@ -161,11 +160,12 @@ def _refuse(acquisition: Acquisition) -> float:
             raise NotEligible(reason)
     missing = obstacles(acquisition)
     if missing:
-        raise NotEligible(f"not all there, or contradictory: {'; '.join(missing)}")
+        raise NotEligible(f"not all there, or contradictory: {'; '.join(missing)}", check="complete")
     if acquisition.imaging_frequency_mhz is None:
         raise NotEligible(
             "ImagingFrequency is missing, implausible for the field strength, or differs between images: "
-            "the ppm scale comes from it and from nothing else"
+            "the ppm scale comes from it and from nothing else",
+            check="field_strength",
         )
     return acquisition.imaging_frequency_mhz
 
@@ -174,11 +174,11 @@ def _geometry(acquisition: Acquisition) -> _Geometry:
     ordered = order_slices(acquisition.slices, acquisition.orientation)
     spacing = ordered.spacing_mm
     if spacing is None:
-        raise NotEligible("a single slice: the field of its neighbourhood is not known")
+        raise NotEligible("a single slice: the field of its neighbourhood is not known", check="slices")
     thickness = acquisition.slice_thickness_mm or spacing
     gap = spacing - thickness
     if gap > max(0.01 * thickness, 0.02):
-        raise NotEligible(f"gaps of {gap:.2f} mm between slices of {thickness:.2f} mm")
+        raise NotEligible(f"gaps of {gap:.2f} mm between slices of {thickness:.2f} mm", check="gaps")
     rows, columns = acquisition.shape
     between_rows, between_columns = acquisition.pixel_spacing_mm
     grid = Grid(
@@ -234,8 +234,6 @@ def _polar(
     else:
         magnitude = arrays[0]
         phase, unwrapped = wrapped_or_unwrapped(arrays[1], units)
-    if unwrapped:
-        remarks.append("phase unwrapped by the scanner: taken as it is, its wraps cannot be checked")
     if not encoding.direction_checked:
         remarks.append(
             f"direction of phase ({encoding.name}): taken as rising with the field, "
@@ -243,10 +241,11 @@ def _polar(
         )
     if float(magnitude.min()) < 0:
         raise NotEligible(
-            f"magnitude images hold negative values (down to {float(magnitude.min()):g}): a field map?"
+            f"magnitude images hold negative values (down to {float(magnitude.min()):g}): a field map?",
+            check="magnitude",
         )
     if float(magnitude.max()) <= 0:
-        raise NotEligible("magnitude images are empty")
+        raise NotEligible("magnitude images are empty", check="magnitude")
     may_alternate = encoding.prefers_complex and acquisition.dimensions == 3 and not unwrapped
     if may_alternate and alternates(magnitude[0], phase[0]):
         phase = with_every_second_slice_negated(phase)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from qsmnode.config import Route
+from qsmnode.config import Config
+from qsmnode.dicom.acceptance import header_findings, rejections
 from qsmnode.dicom.acquisition import Acquisition
 from qsmnode.dicom.completeness import assess
+from qsmnode.errors import Finding
 from qsmnode.node.facts import routing_facts
 from qsmnode.node.offline import Found, reason_against
 from qsmnode.node.router import decide
 
 
-def explain(found: Found, routes: Sequence[Route], calling_ae: str | None) -> dict[str, Any]:
+def explain(found: Found, config: Config, calling_ae: str | None) -> dict[str, Any]:
     """Plain values: acquisitions with route, reason and what is missing; ignored images; unreadable files."""
     callers = None if calling_ae is None else frozenset([calling_ae])
     return {
         "acquisitions": [
-            _acquisition(found, acquisition, routes, callers) for acquisition in found.grouping.acquisitions
+            _acquisition(found, acquisition, config, callers) for acquisition in found.grouping.acquisitions
         ],
         "ignored": _counted(found),
         "unreadable": [{"file": str(path), "reason": reason} for path, reason in found.unreadable],
@@ -27,12 +29,13 @@ def explain(found: Found, routes: Sequence[Route], calling_ae: str | None) -> di
 
 
 def _acquisition(
-    found: Found, acquisition: Acquisition, routes: Sequence[Route], callers: frozenset[str] | None
+    found: Found, acquisition: Acquisition, config: Config, callers: frozenset[str] | None
 ) -> dict[str, Any]:
     members = found.members(acquisition)
-    decision = decide(
-        routing_facts(acquisition, [member.keywords for member in members], callers, final=True), routes
-    )
+    keywords = [member.keywords for member in members]
+    decision = decide(routing_facts(acquisition, keywords, callers, final=True), config.routes)
+    limits = config.acceptance_on(decision.route)
+    findings = () if acquisition.ignored else header_findings(acquisition, members, limits)
     whole = assess(acquisition)
     return {
         "description": acquisition.description,
@@ -52,7 +55,8 @@ def _acquisition(
         ],
         "completeness": whole.state,
         "missing": list(whole.missing),
-        "obstacle": reason_against(acquisition, whole),
+        "findings": [vars(finding) for finding in findings],
+        "obstacle": reason_against(acquisition, whole) or "; ".join(map(str, rejections(findings))),
     }
 
 
@@ -79,6 +83,8 @@ def in_words(explanation: dict[str, Any]) -> Iterator[str]:
             yield f"    route {route['route']}: {route['outcome'].replace('_', ' ')}"
             for predicate in route["predicates"]:
                 yield f"      {predicate}"
+        for finding in item["findings"]:
+            yield f"  {finding['severity']}: {Finding(**finding)}"
         yield f"  {_state(item)}"
     for item in explanation["ignored"]:
         name = f" ({item['series_description']})" if item["series_description"] else ""

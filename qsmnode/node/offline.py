@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from qsmnode.config import AcceptanceSettings
+from qsmnode.dicom.acceptance import header_findings, rejections
 from qsmnode.dicom.acquisition import Acquisition, Grouping, group
 from qsmnode.dicom.completeness import Completeness, assess
 from qsmnode.dicom.instance import Instance, read_instance
@@ -106,10 +108,11 @@ def eligible(found: Found) -> Sequence[Acquisition]:
     Raises:
         NotEligible: none can; the message says why for each, and for what is no source.
     """
-    good = [acquisition for acquisition in found.grouping.acquisitions if not reason_against(acquisition)]
+    reasons = [(item, _reason(found, item)) for item in found.grouping.acquisitions]
+    good = [item for item, reason in reasons if not reason]
     if good:
         return good
-    lines = [f"{item.description}: {reason_against(item)}" for item in found.grouping.acquisitions]
+    lines = [f"{item.description}: {reason}" for item, reason in reasons]
     lines += [
         f"{count} images: {reason}"
         for reason, count in _tally(reason for _, reason in found.grouping.ignored)
@@ -120,6 +123,12 @@ def eligible(found: Found) -> Sequence[Acquisition]:
     if len(found.unreadable) > _SHOWN:
         lines.append(f"and {len(found.unreadable) - _SHOWN} more files that cannot be read")
     raise NotEligible("nothing here can become a susceptibility map\n  " + "\n  ".join(lines))
+
+
+def _reason(found: Found, acquisition: Acquisition) -> str:
+    """Why an acquisition cannot be reconstructed with the default limits, "" where it can."""
+    findings = header_findings(acquisition, found.members(acquisition), AcceptanceSettings.default())
+    return reason_against(acquisition) or "; ".join(map(str, rejections(findings)))
 
 
 def reconstruct_files(
@@ -140,7 +149,13 @@ def reconstruct_files(
     except OSError as error:
         raise UsageError(f"{out}: cannot be made ({error.strerror}); choose another --out") from error
     source = load(acquisition, {uid: found.paths[uid] for uid in acquisition.sop_instance_uids})
-    context = reconstructed(source, recipe, _time_of(source), progress=progress)
+    context = reconstructed(
+        source,
+        recipe,
+        _time_of(source),
+        progress=progress,
+        findings=header_findings(acquisition, found.members(acquisition), AcceptanceSettings.default()),
+    )
     if form == "nifti":
         return nifti.write(context, out)
     return [

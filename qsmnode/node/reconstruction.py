@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from qsmnode.config import AcceptanceSettings
+from qsmnode.dicom.acceptance import data_findings, number_findings, refuse_rejected
 from qsmnode.dicom.source import Source
 from qsmnode.engine import Recipe, reconstruct
 from qsmnode.engine.fourier import DEFAULT_BACKEND, backend_name
-from qsmnode.engine.quality import warnings
+from qsmnode.errors import Finding
 from qsmnode.measure.statistics import whole_brain
 from qsmnode.products.context import ProductContext
 from qsmnode.products.revision import Replaced
@@ -26,16 +28,32 @@ def reconstructed(
     revision: int = 1,
     replaces: Mapping[str, Replaced] | None = None,
     progress: Progress | None = None,
+    limits: AcceptanceSettings | None = None,
+    findings: Sequence[Finding] = (),
 ) -> ProductContext:
     """Reconstruct and measure.
 
+    Args:
+        limits: of the acceptance checks; None: the defaults.
+        findings: what the headers gave already.
+
     Raises:
-        NotEligible: the images cannot become a map; says why.
+        NotEligible: the images cannot become a map; says why, with a finding for each reason.
     """
-    maps = reconstruct(source.stack, recipe, progress=progress)
+    limits = limits or AcceptanceSettings.default()
+    refuse_rejected(findings)
+    looked = data_findings(source.stack, limits, phase_is_unwrapped=source.phase_is_unwrapped)
+    refuse_rejected(looked.findings)
+    maps = reconstruct(looked.stack, recipe, progress=progress, phase_is_unwrapped=source.phase_is_unwrapped)
+    afterwards = number_findings(maps.quality, limits)
+    refuse_rejected(afterwards)
     brain = whole_brain(maps)
     return ProductContext(
-        source=replace(source, warnings=(*source.warnings, *remarks(maps.quality))),
+        source=replace(
+            source,
+            warnings=(*source.warnings, *remarks(maps.quality)),
+            findings=(*findings, *looked.findings, *afterwards),
+        ),
         maps=maps,
         measurements=() if brain is None else (brain,),
         recipe=recipe,
@@ -54,15 +72,8 @@ def _unusual_transforms() -> str:
 
 
 def remarks(quality: Mapping[str, float]) -> tuple[str, ...]:
-    """What a reader of the numbers must know of how the reconstruction went."""
-    found = []
-    if quality.get("offset_corrected") == 0:
-        why = "one echo" if quality.get("input_echoes") == 1 else "as the recipe says"
-        found.append(f"{why}: the phase offset is not corrected")
-    if quality.get("offset_odd_even_corrected") == 1:
-        found.append("bipolar readout: odd and even echoes were aligned")
-    if quality.get("mask_brain_plausible") == 0:
-        volume = quality.get("mask_volume_ml", 0.0)
-        found.append(f"values unreliable: the mask found ({volume:.0f} ml) is no plausible whole brain")
-    doubts = (words for words in warnings(quality) if not words.startswith("one echo"))
-    return (*found, *(f"map may be wrong: {words}" for words in doubts))
+    """What the reconstruction has to say of itself that is no departure."""
+    if quality.get("offset_corrected") != 0:
+        return ()
+    why = "one echo" if quality.get("input_echoes") == 1 else "as the recipe says"
+    return (f"{why}: the phase offset is not corrected",)

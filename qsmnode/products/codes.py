@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from pydicom import Dataset, Sequence
 from pydicom.sr.coding import Code
 
@@ -27,6 +30,59 @@ QUALITY_ASSESSMENT = Code("111050", "DCM", "Quality Assessment")
 QUALITY_ISSUE = Code("113010", "DCM", "Quality Issue")
 COMMENT = Code("121106", "DCM", "Comment")
 ENGLISH = Code("en", "RFC5646", "English")
+
+
+SCHEME = "99QSMNODE"
+SCHEME_NAME = "qsmnode: reasons why an acquisition is not fit for a susceptibility map"
+
+
+def _reason(value: str, meaning: str) -> Code:
+    return Code(value, SCHEME, meaning)
+
+
+# by the name of the acceptance check; values are for good: none is ever used for something else
+REASONS: Mapping[str, Code] = MappingProxyType(
+    {
+        "complete": _reason("QA-101", "Images of the acquisition are missing"),
+        "ambiguous": _reason("QA-102", "Images cannot be paired for certain"),
+        "phase_scaling": _reason("QA-103", "Scaling of the phase not known"),
+        "gaps": _reason("QA-104", "Gaps between slices"),
+        "slices": _reason("QA-105", "Slices make no regular grid"),
+        "field_strength": _reason("QA-106", "Field strength or centre frequency not known"),
+        "b0_axis": _reason("QA-107", "Direction of the main field not known"),
+        "magnitude": _reason("QA-108", "Magnitude empty or negative"),
+        "filtered_phase": _reason("QA-109", "Phase filtered by the scanner"),
+        "other": _reason("QA-199", "Cannot be reconstructed"),
+        "dimensions": _reason("QA-201", "Not a 3-D acquisition"),
+        "echoes": _reason("QA-202", "Too few echoes"),
+        "first_echo": _reason("QA-203", "First echo too late"),
+        "echo_spacing": _reason("QA-204", "Echoes not equally spaced"),
+        "last_echo": _reason("QA-205", "Last echo out of range"),
+        "in_plane": _reason("QA-206", "Voxels too large in plane"),
+        "anisotropy": _reason("QA-207", "Voxels too anisotropic"),
+        "coverage": _reason("QA-208", "Coverage too short"),
+        "contrast_agent": _reason("QA-209", "Contrast agent given"),
+        "neck": _reason("QA-210", "Neck examined"),
+        "unwrapped_phase": _reason("QA-301", "Phase unwrapped by the scanner"),
+        "poles": _reason("QA-302", "Poles of the coil combination"),
+        "bipolar": _reason("QA-303", "Bipolar readout corrected"),
+        "snr": _reason("QA-304", "Signal to noise too low"),
+        "ghosting": _reason("QA-305", "Ghosts or motion"),
+        "mask": _reason("QA-306", "Mask is no plausible brain"),
+        "fit": _reason("QA-307", "Fit of the echoes out of range"),
+        "streaks": _reason("QA-308", "Streak energy out of range"),
+        "quality": _reason("QA-309", "Quality number out of range"),
+    }
+)
+
+
+def scheme_identification() -> list[Dataset]:
+    """What names this node's own coding scheme (DICOM PS3.3 C.12.1)."""
+    item = Dataset()
+    item.CodingSchemeDesignator = SCHEME
+    item.CodingSchemeName = SCHEME_NAME
+    item.CodingSchemeResponsibleOrganization = "qsmnode"
+    return [item]
 
 
 def sequence_of(code: Code) -> Sequence:

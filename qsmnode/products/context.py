@@ -8,11 +8,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
 
+from pydicom import Dataset
+
 from qsmnode import __version__
 from qsmnode.dicom.identity import derive_uid
 from qsmnode.dicom.source import Source
 from qsmnode.engine.types import Maps
-from qsmnode.errors import EngineInputError
+from qsmnode.errors import EngineInputError, Finding
 from qsmnode.measure.statistics import Measurement
 from qsmnode.products.patient import identity_digest
 from qsmnode.products.revision import Replaced
@@ -102,6 +104,7 @@ class ProductContext:
             __version__,
             str(self.revision),
             *options,
+            *(f"{finding.check}: {finding.severity}" for finding in self.findings),
             *parts,
         )
 
@@ -109,11 +112,33 @@ class ProductContext:
     def _identity(self) -> str:
         return identity_digest(self.source.template)
 
+    @property
+    def template(self) -> Dataset:
+        """The header that patient, study and equipment are copied from."""
+        return self.source.template
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the acceptance checks found."""
+        return self.source.findings
+
+    def title(self, name: str) -> str:
+        """A SeriesDescription: what it is, what is wrong with it, and what it is for."""
+        words = [name]
+        if any(finding.severity == "degraded" for finding in self.findings):
+            words.append("DEGRADED")
+        if self.withheld:
+            words.append("NUMBERS WITHHELD")
+        return f"{' '.join(words)} (research use)"
+
+    @property
+    def withheld(self) -> bool:
+        """Whether no number of susceptibility may be given."""
+        return any(finding.severity == "withhold" for finding in self.findings)
+
     def series_number(self, offset: int) -> int:
-        """A number that names the source's: 3 becomes 301, 302 ..."""
-        found = self.source.template.get("SeriesNumber")
-        number = int(found) if found is not None else 0
-        return (number if 0 < number < _LARGEST_SOURCE_NUMBER else _NO_SOURCE_NUMBER) * 100 + offset
+        """A number that names the source's series."""
+        return series_number(self.source.template, offset)
 
     @property
     def algorithm(self) -> str:
@@ -122,3 +147,10 @@ class ProductContext:
         return (
             f"qsmnode {__version__}, recipe {self.recipe.version}, sha256 {self.recipe.hash[:16]}{transforms}"
         )
+
+
+def series_number(template: Dataset, offset: int) -> int:
+    """A number that names the source's: 3 becomes 301, 302 ..."""
+    found = template.get("SeriesNumber")
+    number = int(found) if found is not None else 0
+    return (number if 0 < number < _LARGEST_SOURCE_NUMBER else _NO_SOURCE_NUMBER) * 100 + offset

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime, timedelta, timezone
+from typing import Protocol
 
 from pydicom import Dataset, Sequence
 
 from qsmnode import __version__
 from qsmnode.products import codes
-from qsmnode.products.context import ProductContext
 from qsmnode.products.patient import copy, patient_and_study
 
 MANUFACTURER = "qsmnode"
@@ -25,13 +25,29 @@ _SCANNER = (
 _STATION_LIMIT = 16  # VR SH
 
 
-def identified(context: ProductContext) -> Dataset:
+class Origin(Protocol):
+    """What an object starts from."""
+
+    @property
+    def template(self) -> Dataset: ...
+
+    @property
+    def node(self) -> str: ...
+
+    @property
+    def created_at(self) -> datetime: ...
+
+    @property
+    def algorithm(self) -> str: ...
+
+
+def identified(context: Origin) -> Dataset:
     """A data set with the source's patient and study and this node as equipment.
 
     Raises:
         NotEligible: the source names no study.
     """
-    template = context.source.template
+    template = context.template
     made = patient_and_study(template)
     for keyword in _INSTITUTION:
         if template.get(keyword):
@@ -49,14 +65,14 @@ def identified(context: ProductContext) -> Dataset:
     return made
 
 
-def date_and_time(context: ProductContext) -> tuple[str, str]:
+def date_and_time(context: Origin) -> tuple[str, str]:
     """DA and TM of the job, in the source's time zone where its header states one.
 
     Without TimezoneOffsetFromUTC in the source the clock of ``created_at`` is written as it stands: the
     object's other dates have no zone either, and it has to be the site's own clock.
     """
     when = context.created_at
-    zone = str(context.source.template.get("TimezoneOffsetFromUTC") or "").strip()
+    zone = str(context.template.get("TimezoneOffsetFromUTC") or "").strip()
     if zone and when.tzinfo is not None:
         minutes = int(zone[0] + "1") * (int(zone[1:3]) * 60 + int(zone[3:5]))
         when = when.astimezone(timezone(timedelta(minutes=minutes)))
@@ -89,7 +105,7 @@ def _scanner(template: Dataset) -> Dataset:
     return item
 
 
-def _node(context: ProductContext) -> Dataset:
+def _node(context: Origin) -> Dataset:
     item = Dataset()
     item.PurposeOfReferenceCodeSequence = codes.sequence_of(codes.PROCESSING_EQUIPMENT)
     item.Manufacturer = MANUFACTURER

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,14 @@ def describe(context: ProductContext) -> Mapping[str, Any]:
             "SHA256": context.recipe.hash,
             "Steps": context.recipe.as_mapping(),
         },
-        "Quality": {name: float(value) for name, value in sorted(context.maps.quality.items())},
-        "Measurements_ppb": [vars(item) for item in context.measurements],
-        "Warnings": list(context.source.warnings),
+        "Quality": {
+            # JSON has no word for NaN
+            name: float(value) if math.isfinite(value) else None
+            for name, value in sorted(context.maps.quality.items())
+        },
+        "Measurements_ppb": [] if context.withheld else [vars(item) for item in context.measurements],
+        "Warnings": list(context.source.remarks),
+        "Findings": [vars(item) for item in context.findings],
         "SourceSHA256": context.source.content_sha256,
         "Use": "research use, not for diagnosis",
     }

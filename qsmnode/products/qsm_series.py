@@ -152,7 +152,7 @@ def _common(context: ProductContext, planned: Plan) -> Dataset:
     image.SeriesInstanceUID = planned.series_uid
     image.Modality = "MR"
     image.SeriesNumber = planned.series_number
-    image.SeriesDescription = titled("QSM ppb (research use)", context.revision)
+    image.SeriesDescription = titled(context.title("QSM ppb"), context.revision)
     name_series(image, context.replaces.get(NAME))
     image.ImageType = ["DERIVED", "PRIMARY", "OTHER", "QSM"]
     for keyword, value in _DEFAULTS.items():

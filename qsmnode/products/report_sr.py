@@ -8,57 +8,36 @@ QSM images are the evidence; they name the scanner's images they were made from,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from highdicom.sr import (
     AlgorithmIdentification,
-    CodedConcept,
     Comprehensive3DSR,
-    ContainerContentItem,
-    ContentSequence,
-    DeviceObserverIdentifyingAttributes,
     FindingSite,
-    LanguageOfContentItemAndDescendants,
     Measurement,
-    MeasurementReport,
     MeasurementsAndQualitativeEvaluations,
-    ObservationContext,
-    ObserverContext,
-    RelationshipTypeValues,
     SourceImageForMeasurementGroup,
-    TextContentItem,
     TrackingIdentifier,
 )
 from pydicom import Dataset
-from pydicom.sr.codedict import codes as dictionary
 from pydicom.sr.coding import Code
 from pydicom.uid import Comprehensive3DSRStorage
 
 from qsmnode import __version__
-from qsmnode.dicom.identity import derive_uid
+from qsmnode.engine.quality import NUMBERS
 from qsmnode.errors import NotEligible
 from qsmnode.measure import statistics
-from qsmnode.products import codes, qsm_series
+from qsmnode.products import codes, document, qsm_series
 from qsmnode.products.context import Plan, ProductContext
-from qsmnode.products.identity import MANUFACTURER, identified, plain
+from qsmnode.products.identity import MANUFACTURER, plain
 from qsmnode.products.revision import name_document, titled
 
 NAME = "report"
 NEEDS = (qsm_series.NAME,)
 _DECIMALS = 3
-# highdicom reads these from the evidence
-_LOOKED_AT = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "AccessionNumber",
-    "StudyID",
-    "StudyDate",
-    "StudyTime",
-)
 
 
 def series_uid(context: ProductContext) -> str:
@@ -82,13 +61,13 @@ def build(context: ProductContext) -> list[Dataset]:
     Raises:
         NotEligible: there is nothing to report a number of.
     """
-    if not context.measurements:
+    if not context.measurements and not context.withheld:
         raise NotEligible("report: nothing could be measured; the map's mask is empty")
     images = _evidence(context)
     planned = plan(context)
     report = Comprehensive3DSR(
         evidence=images,
-        content=_content(context, images)[0],
+        content=_content(context, images),
         series_instance_uid=planned.series_uid,
         series_number=planned.series_number,
         sop_instance_uid=planned.sop_instance_uids[0],
@@ -97,70 +76,30 @@ def build(context: ProductContext) -> list[Dataset]:
         is_complete=True,
         is_final=False,
         is_verified=False,
-        series_description=titled("QSM report (research use)", context.revision),
+        series_description=titled(context.title("QSM report"), context.revision),
     )
-    _settle(report, context)
+    if context.findings:
+        report.CodingSchemeIdentificationSequence = codes.scheme_identification()
+    document.settle(report, context)
+    name_document(report, context.replaces.get(NAME))
     return [report]
 
 
 def _evidence(context: ProductContext) -> list[Dataset]:
-    """The QSM images by their names alone; identity is copied from the source, not through the library."""
     planned = qsm_series.plan(context)
-    images = []
-    for sop_instance_uid in planned.sop_instance_uids:
-        image = Dataset()
-        image.StudyInstanceUID = context.source.template.StudyInstanceUID
-        image.SeriesInstanceUID = planned.series_uid
-        image.SOPClassUID = planned.sop_class_uid
-        image.SOPInstanceUID = sop_instance_uid
-        for keyword in _LOOKED_AT:
-            setattr(image, keyword, "")
-        images.append(image)
-    return images
+    return [
+        document.evidence(context, planned.sop_class_uid, sop_instance_uid, planned.series_uid)
+        for sop_instance_uid in planned.sop_instance_uids
+    ]
 
 
-def _settle(report: Dataset, context: ProductContext) -> None:
-    """Identity and times as in every product: the library fills in the present and the images' equipment."""
-    for element in identified(context):
-        report[element.tag] = element
-    name_document(report, context.replaces.get(NAME))
-
-
-def _content(context: ProductContext, images: list[Dataset]) -> MeasurementReport:
-    device = ObserverContext(
-        observer_type=dictionary.DCM.Device,
-        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
-            uid=derive_uid("device", context.node),
-            name=plain(context.node),
-            manufacturer_name=MANUFACTURER,
-            model_name=f"{MANUFACTURER} {__version__}",
-        ),
-    )
-    report = MeasurementReport(
-        observation_context=ObservationContext(observer_device_context=device),
-        procedure_reported=codes.BRAIN_MRI,
-        imaging_measurements=[_group(context, item, images) for item in context.measurements],
-        title=codes.MEASUREMENT_REPORT,
-        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(
-            CodedConcept.from_code(codes.ENGLISH)
-        ),
-    )
-    report[0].ContentSequence.append(_evaluations(context))
-    return report
-
-
-def _evaluations(context: ProductContext) -> ContainerContentItem:
-    """TID 1500's qualitative evaluations: what a reader must know that has no coded measurement."""
-    container = ContainerContentItem(
-        name=codes.QUALITATIVE_EVALUATIONS, relationship_type=RelationshipTypeValues.CONTAINS
-    )
-    container.ContentSequence = ContentSequence(
-        [
-            TextContentItem(name=name, value=plain(text), relationship_type=RelationshipTypeValues.CONTAINS)
-            for name, text in remarks(context)
-        ]
-    )
-    return container
+def _content(context: ProductContext, images: list[Dataset]) -> Dataset:
+    """TID 1500; its qualitative evaluations say what a reader must know that has no coded measurement."""
+    measured = () if context.withheld else context.measurements
+    groups = [_group(context, item, images) for item in measured]
+    words = [document.text(name, line) for name, line in remarks(context)]
+    reasons = [document.reason(finding) for finding in context.findings]
+    return document.root(context, groups, [*words, *reasons])
 
 
 def remarks(context: ProductContext) -> list[tuple[Code, str]]:
@@ -170,6 +109,8 @@ def remarks(context: ProductContext) -> list[tuple[Code, str]]:
         (codes.COMMENT, "Research use, not for diagnosis."),
         (codes.COMMENT, statistics.reference_statement(context.maps)),
     ]
+    if context.withheld:
+        lines.append((codes.COMMENT, "Numbers of susceptibility are withheld: the reasons stand below."))
     lines += [
         (
             codes.QUALITY_ASSESSMENT,
@@ -178,10 +119,7 @@ def remarks(context: ProductContext) -> list[tuple[Code, str]]:
         for item in context.measurements
     ]
     lines.append((codes.QUALITY_ASSESSMENT, f"voxels clipped in the QSM series = {clipped}"))
-    lines += [
-        (codes.QUALITY_ASSESSMENT, f"{name} = {value:.6g}")
-        for name, value in sorted(context.maps.quality.items())
-    ]
+    lines += [(codes.QUALITY_ASSESSMENT, line) for line in _figures(context)]
     lines += [(codes.QUALITY_ISSUE, warning) for warning in context.source.warnings]
     if clipped:
         lines.append((codes.QUALITY_ISSUE, f"{clipped} voxels exceed the stored range of the QSM series"))
@@ -190,6 +128,14 @@ def remarks(context: ProductContext) -> list[tuple[Code, str]]:
         for name, replaced in sorted(context.replaces.items())
     ]
     return lines
+
+
+def _figures(context: ProductContext) -> Iterator[str]:
+    """Each number of quality; those that are susceptibilities only where numbers are given."""
+    for name, value in sorted(context.maps.quality.items()):
+        unit = NUMBERS[name][0] if name in NUMBERS else ""
+        if not (context.withheld and unit == "ppm"):
+            yield f"{name} = {value:.6g}" if math.isfinite(value) else f"{name}: could not be measured"
 
 
 def _group(

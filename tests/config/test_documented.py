@@ -66,7 +66,7 @@ def test_every_time_and_size_has_its_unit_in_its_name() -> None:
 
 def uncommented(text: str) -> str:
     """The commented settings of the sections that stand wholly in comments."""
-    lines = [line[2:] if re.match(r"# ( {2})?[a-z_]+:", line) else line for line in text.splitlines()]
+    lines = [line[2:] if re.match(r"# ( {2}){0,2}[a-z_0-9]+:", line) else line for line in text.splitlines()]
     return "\n".join(lines)
 
 
@@ -75,7 +75,7 @@ def test_the_commented_sections_hold_the_defaults(tmp_path: Path) -> None:
     assert "\nlimits:" in text
     commented = load_text(text, file="default", base_folder=tmp_path, environ={})
     plain = load_text(default_text(), file="default", base_folder=tmp_path, environ={})
-    for section in ("assembly", "limits", "delivery"):
+    for section in ("assembly", "acceptance", "limits", "delivery"):
         assert getattr(commented, section) == getattr(plain, section)
     assert commented.jobs.model_copy(update={"threads": None, "memory_mb": None}) == plain.jobs
 

@@ -131,6 +131,12 @@ routes:
         ("send_to: [out]", "send_to: [mr1]", "peer 'mr1' cannot receive: it has neither port nor folder"),
         ("    send_to: [out]\n", "", "6:5: routes[0].send_to: required, and not given"),
         ("routes:", "assembly: {settling_s: 60, deadline_s: 5}\nroutes:", "deadline_s (5) is shorter"),
+        ("routes:", "acceptance: {min_snr: low}\nroutes:", "5:23: acceptance.min_snr: expected a number"),
+        ("routes:", "acceptance: {min_echoes: 0}\nroutes:", "min_echoes: expected at least 1, got 0"),
+        ("routes:", "acceptance: {max_snr: 1}\nroutes:", "5:14: acceptance.max_snr: unknown key"),
+        ("routes:", "acceptance: {min_last_echo_ms: 50}\nroutes:", "(50) is above max_last_echo_ms (45)"),
+        ("routes:", "acceptance: {severity: {snr: no}}\nroutes:", "acceptance.severity.snr: expected 'pass'"),
+        ("[out]", "[out]\n    acceptance: {severity: {ghosts: warn}}", "acceptance.severity.ghosts: unknown"),
         ("routes:", "delivery: {longest_backoff_s: 4}\nroutes:", "longest_backoff_s (4) is shorter"),
         ("routes:", "limits: {acse_timeout_s: .inf}\nroutes:", "acse_timeout_s: expected a finite number"),
     ],
@@ -155,11 +161,6 @@ def test_each_mistake_is_named(old: str, new: str, expected: str) -> None:
         ("routes:", "compute: {dask: x}\nroutes:", "compute: not available in this version"),
         ("routes:", "retention: {}\nroutes:", "retention: not available in this version"),
         ("routes:", "tls:\nroutes:", "tls: not available in this version"),
-        (
-            "send_to: [out]",
-            "send_to: [out]\n    on_reject: report",
-            "9:5: routes[0].on_reject: not available",
-        ),
         ("send_to: [out]", "send_to: [out]\n    task: phantom", "9:5: routes[0].task: not available"),
     ],
 )
@@ -172,6 +173,20 @@ def test_a_reserved_setting_is_an_error_that_says_so(old: str, new: str, feature
 def test_reserved_values_that_ask_for_nothing_are_fine() -> None:
     text = replaced("127.0.0.1}", "127.0.0.1, port: 104, commitment: false}")
     assert not read(text).peers["mr1"].commitment  # type: ignore[union-attr]
+
+
+def test_a_route_overrides_only_the_limits_that_it_states() -> None:
+    text = BASE.replace(
+        "routes:", "acceptance: {min_snr: 10, severity: {snr: withhold, neck: reject}}\nroutes:"
+    )
+    text += "    acceptance: {min_echoes: 2, severity: {snr: pass}}\n    on_reject: report\n"
+    config = read(text)
+    everywhere, here = config.acceptance_on(None), config.acceptance_on("brain")
+    assert (everywhere.min_snr, everywhere.min_echoes) == (10, 3)
+    assert (everywhere.severity.snr, everywhere.severity.neck) == ("withhold", "reject")
+    assert (here.min_snr, here.min_echoes) == (10, 2)
+    assert (here.severity.snr, here.severity.neck, here.severity.poles) == ("pass", "reject", "warn")
+    assert config.routes[0].on_reject == "report"
 
 
 def test_routes_that_can_never_be_reached_or_have_the_same_name() -> None:

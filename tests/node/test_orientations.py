@@ -51,14 +51,6 @@ def test_a_paramagnetic_sphere_is_positive_in_every_orientation(orientation: Cos
     assert np.linalg.norm(place[:3] - np.array(SPHERE.offset_mm)) <= SPHERE.radius_mm
 
 
-def test_what_a_reader_must_know_is_said() -> None:
-    assert remarks({"offset_corrected": 1.0, "mask_brain_plausible": 1.0}) == ()
-    (unreliable,) = remarks({"mask_brain_plausible": 0.0, "mask_volume_ml": 380.0})
-    assert "unreliable" in unreliable
-    assert "380 ml" in unreliable
-    assert len(remarks({"offset_corrected": 0.0, "offset_odd_even_corrected": 1.0})) == 2
-
-
 def test_why_the_offset_stays_is_said() -> None:
     (single,) = remarks({"offset_corrected": 0.0, "input_echoes": 1.0})
     assert single == "one echo: the phase offset is not corrected"

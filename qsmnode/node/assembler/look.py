@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from qsmnode.config import Route
+from qsmnode.config import Config, Route
+from qsmnode.dicom.acceptance import header_findings, rejections
 from qsmnode.dicom.acquisition import Acquisition, group
 from qsmnode.dicom.completeness import assess
 from qsmnode.dicom.instance import Instance
@@ -30,14 +31,14 @@ class Candidate:
 
 
 def candidates(
-    rows: Sequence[InstanceRow], headers: Mapping[int, Instance], routes: Sequence[Route], callers: Callers
+    rows: Sequence[InstanceRow], headers: Mapping[int, Instance], config: Config, callers: Callers
 ) -> Iterator[Candidate]:
     """Everything in one study that a decision is due about, in a stable order.
 
     Args:
         rows: the study's indexed instances.
         headers: their headers by row id.
-        routes: the configuration's, in order.
+        config: its routes, in order, and its limits of acceptance.
         callers: who sent these instances, and whether all of those associations have ended.
     """
     by_uid = {row.sop_instance_uid: row for row in rows}
@@ -49,7 +50,7 @@ def candidates(
             acquisition.key,
             acquisition.description,
             members,
-            _look(acquisition, own, members, routes, callers),
+            _look(acquisition, own, members, config, callers),
         )
     yield from _ignored(grouping.ignored, by_uid, headers)
 
@@ -58,22 +59,27 @@ def _look(
     acquisition: Acquisition,
     headers: Sequence[Instance],
     members: Sequence[InstanceRow],
-    routes: Sequence[Route],
+    config: Config,
     callers: Callers,
 ) -> Look:
     calling_aes, gone = callers(row.id for row in members)
     whole = assess(acquisition)
     keywords = [header.keywords for header in headers]
+    finally_ = _routing(routing_facts(acquisition, keywords, calling_aes, final=True), config.routes)
+    findings = header_findings(acquisition, headers, config.acceptance_on(finally_.route))
+    unscaled = any(header.phase_problem == acquisition.held for header in headers if header.phase_problem)
     return Look(
         held=acquisition.held or "",
         ignored=acquisition.ignored or "",
         completeness=whole.state,
         missing=whole.missing,
         has_phase=bool(set(acquisition.kinds) & {"phase", "real", "imaginary"}),
-        so_far=_routing(routing_facts(acquisition, keywords, calling_aes, final=False), routes),
-        finally_=_routing(routing_facts(acquisition, keywords, calling_aes, final=True), routes),
+        so_far=_routing(routing_facts(acquisition, keywords, calling_aes, final=False), config.routes),
+        finally_=finally_,
         senders_gone=gone,
         last_arrival=max(row.received_at for row in members),
+        held_check="phase_scaling" if unscaled else "ambiguous",
+        rejected=rejections(findings),
     )
 
 

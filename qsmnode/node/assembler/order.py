@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from qsmnode.config import Route
+from qsmnode.config import AcceptanceSettings, Route
 from qsmnode.engine.recipe import Recipe
 
 
-def job_order(route: Route) -> tuple[dict[str, Any], str]:
+def job_order(route: Route, limits: AcceptanceSettings) -> tuple[dict[str, Any], str]:
     """The order of a job on this route, and the recipe's hash."""
     recipe = recipe_of(route)
     order = {
@@ -16,6 +16,8 @@ def job_order(route: Route) -> tuple[dict[str, Any], str]:
         "recipe": recipe.as_mapping(),
         "products": list(route.products),
         "send_to": list(route.send_to),
+        "acceptance": limits.model_dump(),
+        "on_reject": route.on_reject,
     }
     return order, recipe.hash
 

@@ -16,7 +16,8 @@ from qsmnode.ledger.store import Store
 from qsmnode.node.assembler.adoption import adopt
 from qsmnode.node.assembler.look import Candidate, candidates
 from qsmnode.node.assembler.order import job_order
-from qsmnode.node.assembler.verdict import COLLECTING, COMPLETE, IGNORED, Timers, Verdict, judge
+from qsmnode.node.assembler.verdict import COLLECTING, COMPLETE, IGNORED, REJECTED, Timers, Verdict, judge
+from qsmnode.node.refusal import queue_refusal, withdraw_refusals
 from qsmnode.node.supervise import Loop
 
 _log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class Assembler:
         headers = self._headers_of(study_uid, rows)
         known = self._store.acquisitions.latest(study_uid)
         callers = self._store.instances.callers
-        found = list(candidates(rows, headers, self._config.routes, callers))
+        found = list(candidates(rows, headers, self._config, callers))
         adopted = self._adopted(found, known)
         for candidate in found:
             row = known.pop(adopted[candidate.key]) if candidate.key in adopted else None
@@ -148,6 +149,10 @@ class Assembler:
             _log.info("acquisition %d: %s -> %s %s", row.id, row.state, verdict.state, verdict.reason)
         if verdict.state == COMPLETE:
             self._queue(row.id, verdict)
+        if verdict.state == REJECTED:
+            self._refuse(row.id, verdict)
+        elif row.state == REJECTED:
+            withdraw_refusals(self._store, row.id, "another instance of the acquisition arrived")
 
     def _open(self, study_uid: str, candidate: Candidate, verdict: Verdict) -> AcquisitionRow:
         deadline = verdict.deadline_at or candidate.look.last_arrival + self._timers.deadline_s
@@ -194,10 +199,16 @@ class Assembler:
 
     def _queue(self, acquisition_id: int, verdict: Verdict) -> None:
         route = next(route for route in self._config.routes if route.name == verdict.route)
-        order, recipe_hash = job_order(route)
+        order, recipe_hash = job_order(route, self._config.acceptance_on(route.name))
         job_id = self._store.jobs.queue(acquisition_id, route.task, recipe_hash, order)
         self._store.acquisitions.move(acquisition_id, "queued", f"job {job_id}, route {route.name}")
         _log.info("acquisition %d: job %d, route %s", acquisition_id, job_id, route.name)
+
+    def _refuse(self, acquisition_id: int, verdict: Verdict) -> None:
+        """Tell the receivers of the route that it matched, where the route asks for that."""
+        route = next((route for route in self._config.routes if route.name == verdict.route), None)
+        if route is not None and route.on_reject == "report" and verdict.findings:
+            queue_refusal(self._store, acquisition_id, route.name, route.send_to, verdict.findings)
 
 
 def _content_hash(candidate: Candidate) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qsmnode.errors import Finding
+
 COLLECTING = "collecting"
 COMPLETE = "complete"
 HELD = "held"
@@ -16,6 +18,11 @@ REJECTED = "rejected"
 UNMATCHED = "unmatched"
 IGNORED = "ignored"
 
+_EXPECTED = {
+    "complete": "magnitude and phase of every echo and slice",
+    "ambiguous": "one magnitude and one phase image of every echo and slice",
+    "phase_scaling": "stored values that reach over one turn, or a named unit",
+}
 _OPEN_ASSOCIATION_LOOK_S = 1.0
 
 
@@ -42,6 +49,8 @@ class Look:
         finally_: routing where absent means absent.
         senders_gone: whether every association that contributed has ended.
         last_arrival: when its newest instance came, s since 1970.
+        held_check: the acceptance check behind ``held``.
+        rejected: what its headers say that forbids a map on the route it takes in the end.
     """
 
     held: str
@@ -53,6 +62,8 @@ class Look:
     finally_: Routing
     senders_gone: bool
     last_arrival: float
+    held_check: str = "ambiguous"
+    rejected: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ class Timers:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state to be in, why, and when to look again without an arrival."""
+    """The state to be in, why, and when to look again without an arrival; ``findings`` code a rejection."""
 
     state: str
     reason: str = ""
@@ -73,6 +84,7 @@ class Verdict:
     missing: tuple[str, ...] = ()
     settles_at: float | None = None
     deadline_at: float | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 def judge(look: Look, timers: Timers, now: float) -> Verdict:
@@ -100,9 +112,12 @@ def _whole(look: Look, deadline: float, expired: bool) -> Verdict:
     """Proven complete: nothing more is expected, so the final routing counts."""
     if look.held:
         if expired:
-            return Verdict(REJECTED, look.held, look.finally_.route)
+            return _rejected(look, look.held, look.held_check)
         return _waiting(HELD, look, look.held, deadline)
     routing = look.finally_
+    if routing.outcome == "match" and look.rejected:
+        reason = "; ".join(map(str, look.rejected))
+        return Verdict(REJECTED, reason, routing.route, findings=look.rejected)
     if routing.outcome == "match":
         return Verdict(COMPLETE, "", routing.route)
     if routing.outcome == "no_match":
@@ -126,15 +141,20 @@ def _expired(look: Look) -> Verdict:
     """The deadline has passed: say exactly what kept it from being reconstructed."""
     missing = _missing(look)
     if look.held:
-        return Verdict(REJECTED, look.held, look.finally_.route, look.missing)
+        return _rejected(look, look.held, look.held_check)
     if look.finally_.outcome == "match":
-        return Verdict(REJECTED, f"incomplete at the deadline: {missing}", look.finally_.route, look.missing)
+        return _rejected(look, f"incomplete at the deadline: {missing}", "complete")
     if not look.has_phase:
         return Verdict(IGNORED, f"magnitude only: missing {missing}", None, look.missing)
     if look.finally_.outcome == "no_match":
         return Verdict(UNMATCHED, look.finally_.reason, None, look.missing)
     reason = f"incomplete at the deadline: {missing}; no route could be chosen: {look.finally_.reason}"
     return Verdict(REJECTED, reason, None, look.missing)
+
+
+def _rejected(look: Look, reason: str, check: str) -> Verdict:
+    findings = (Finding(check, "reject", _EXPECTED.get(check, ""), reason),)
+    return Verdict(REJECTED, reason, look.finally_.route, look.missing, findings=findings)
 
 
 def _waiting(state: str, look: Look, reason: str, deadline: float) -> Verdict:

@@ -12,9 +12,12 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from qsmnode.config import AcceptanceSettings
+from qsmnode.dicom.acceptance import header_findings
 from qsmnode.dicom.acquisition import Acquisition, group
 from qsmnode.dicom.instance import Instance
 from qsmnode.dicom.source import load
@@ -22,12 +25,13 @@ from qsmnode.engine import Recipe
 from qsmnode.engine.fourier import set_threads
 from qsmnode.errors import EXIT_DONE, EXIT_NOT_ELIGIBLE, EXIT_UNEXPECTED, NotEligible
 from qsmnode.node.reconstruction import reconstructed
+from qsmnode.node.refusal import REFUSAL
 from qsmnode.node.worker import folder as job_folder
 from qsmnode.node.worker.limits import die_with_parent, limit_memory
-from qsmnode.products.context import ProductContext
+from qsmnode.node.worker.made import made
+from qsmnode.node.worker.refuse import refuse
 from qsmnode.products.registry import PRODUCTS
 from qsmnode.products.revision import Replaced
-from qsmnode.products.storage import write
 
 _RECONSTRUCTION_SHARE = 0.9
 
@@ -40,9 +44,10 @@ def main() -> int:
     limit_memory(order.memory_mb)
     set_threads(order.threads)
     try:
-        result = _compute(folder, order)
+        result = refuse(folder, order) if order.task == REFUSAL else _compute(folder, order)
     except NotEligible as error:
-        job_folder.write_result(folder, job_folder.Result(reason=str(error)))
+        findings = tuple(asdict(finding) for finding in error.findings)
+        job_folder.write_result(folder, job_folder.Result(reason=str(error), findings=findings))
         return EXIT_NOT_ELIGIBLE
     except MemoryError:
         limit = f"jobs.memory_mb = {order.memory_mb}" if order.memory_mb else "the machine"
@@ -68,7 +73,9 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
         header.sop_instance_uid: job_folder.input_path(folder, number)
         for number, header in enumerate(headers)
     }
-    source = load(_the_acquisition(group(headers).acquisitions, headers), paths)
+    acquisition = _the_acquisition(group(headers).acquisitions, headers)
+    limits = AcceptanceSettings.model_validate(order.acceptance)
+    source = load(acquisition, paths)
     context = reconstructed(
         source,
         Recipe.from_mapping(order.recipe),
@@ -78,16 +85,20 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
         node=order.node,
         revision=order.revision,
         replaces={name: Replaced(**facts) for name, facts in order.replaces.items()},
+        limits=limits,
+        findings=header_findings(acquisition, headers, limits),
         progress=lambda fraction, step: steps(_RECONSTRUCTION_SHARE * fraction, step),
     )
     products = []
     for name in order.products:
         steps(_RECONSTRUCTION_SHARE, name)
-        products.append(_make(context, name, folder / job_folder.OUTPUT))
+        product = PRODUCTS[name]
+        objects = product.build(context)
+        products.append(made(objects, name, product.series_uid(context), folder / job_folder.OUTPUT))
     steps(1.0, "done")
     facts = {
         "seconds": {name: round(seconds, 3) for name, seconds in steps.seconds.items()},
-        "warnings": list(context.source.warnings),
+        "warnings": list(context.source.remarks),
         "quality": {name: float(value) for name, value in context.maps.quality.items()},
         "reference": context.maps.reference,
         "algorithm": context.algorithm,
@@ -105,17 +116,6 @@ def _the_acquisition(found: Sequence[Acquisition], headers: Sequence[Instance]) 
         f"the job's {len(wanted)} instances are not the one acquisition that it was queued for: "
         f"{len(found)} acquisitions were found among them"
     )
-
-
-def _make(context: ProductContext, name: str, output: Path) -> job_folder.MadeProduct:
-    product = PRODUCTS[name]
-    objects = product.build(context)
-    files = write(objects, output, name)
-    made = tuple(
-        job_folder.MadeObject(path.name, str(item.SOPClassUID), str(item.SOPInstanceUID))
-        for path, item in zip(files, objects, strict=True)
-    )
-    return job_folder.MadeProduct(name, product.series_uid(context), made)
 
 
 class _Steps:

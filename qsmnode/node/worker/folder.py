@@ -36,7 +36,14 @@ STDERR = "stderr.log"
 class Order:
     """What a computation is asked for.
 
-    ``created_at`` is the time inside every product; ``replaces`` the products of the revision before.
+    Attributes:
+        replaces: the products of the revision before, by name.
+        created_at: the time inside every product.
+        task: qsm or refusal.
+        acceptance: limits of the acceptance checks.
+        findings: of a refusal: why there is no map.
+        description: of the acquisition, in words.
+        content: of a refusal: hash over the acquisition's instances.
     """
 
     job_id: int
@@ -49,6 +56,11 @@ class Order:
     node: str
     threads: int
     memory_mb: int | None
+    task: str = "qsm"
+    acceptance: Mapping[str, Any] = field(default_factory=dict)
+    findings: tuple[Mapping[str, str], ...] = ()
+    description: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,11 +83,12 @@ class MadeProduct:
 
 @dataclass(frozen=True)
 class Result:
-    """How it ended: ``reason`` is empty where it ended well."""
+    """How it ended: ``reason`` is empty where it ended well; ``findings`` say why images are not eligible."""
 
     reason: str = ""
     retryable: bool = False
     products: tuple[MadeProduct, ...] = ()
+    findings: tuple[Mapping[str, str], ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -115,7 +128,8 @@ def read_headers(folder: Path) -> list[str]:
 def read_order(folder: Path) -> Order:
     """The order of a job folder."""
     values = json.loads((folder / ORDER).read_text("utf-8"))
-    return Order(**{**values, "products": tuple(values["products"])})
+    lists = {name: tuple(values[name]) for name in ("products", "findings")}
+    return Order(**{**values, **lists})
 
 
 def read_result(folder: Path) -> Result | None:
@@ -128,7 +142,7 @@ def read_result(folder: Path) -> Result | None:
         MadeProduct(item["kind"], item["series_uid"], tuple(MadeObject(**made) for made in item["objects"]))
         for item in values["products"]
     )
-    return Result(**{**values, "products": products})
+    return Result(**{**values, "products": products, "findings": tuple(values["findings"])})
 
 
 def write_result(folder: Path, result: Result) -> None:

@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 from qsmnode.config import Config
+from qsmnode.errors import Finding
 from qsmnode.ledger.jobs import JobRow
 from qsmnode.ledger.store import Store, fsync_folder
+from qsmnode.node.refusal import REFUSAL, queue_refusal
 from qsmnode.node.supervise import Loop
 from qsmnode.node.worker import folder as job_folder
 from qsmnode.node.worker.decide import Ended, outcome
@@ -86,12 +88,17 @@ class Worker:
             attempt=job.attempt,
             revision=acquisition.revision,
             replaces=self._replaced(acquisition.revision_of),
-            recipe=job.order["recipe"],
-            products=tuple(job.order["products"]),
+            recipe=job.order.get("recipe", {}),
+            products=tuple(job.order.get("products", ())),
             created_at=job.created_at,
             node=self._node,
             threads=self._threads,
             memory_mb=self._settings.memory_mb,
+            task=job.task,
+            acceptance=job.order.get("acceptance", {}),
+            findings=tuple(job.order.get("findings", ())),
+            description=acquisition.description,
+            content=job.order.get("content", ""),
         )
         job_folder.discard(place)
         inputs = [(self._store.path(row.path), row.header) for row in members if row.header is not None]
@@ -168,5 +175,21 @@ class Worker:
     def _book_failure(self, job: JobRow, ended: Ended) -> None:
         verdict = outcome(ended, job.failures, self._settings.attempts)
         retry_at = None if verdict.retry_in_s is None else time.time() + verdict.retry_in_s
-        self._store.jobs.fail(job, verdict.reason, retry_at=retry_at)
+        with self._store.database.transaction():
+            current = self._store.jobs.is_current(job)
+            self._store.jobs.fail(job, verdict.reason, retry_at=retry_at)
+            if current and retry_at is None:
+                self._refuse(job, ended)
         _log.warning("job %d: attempt %d failed: %s", job.id, job.attempt, verdict.reason)
+
+    def _refuse(self, job: JobRow, ended: Ended) -> None:
+        """Tell the receivers why images are not eligible, where the route asks for that."""
+        findings = () if ended.result is None else ended.result.findings
+        if findings and job.task != REFUSAL and job.order.get("on_reject") == "report":
+            queue_refusal(
+                self._store,
+                job.acquisition_id,
+                job.order["route"],
+                job.order["send_to"],
+                [Finding(**finding) for finding in findings],
+            )
