@@ -57,6 +57,9 @@ BROKEN = (
 DEFER_BYTES = 1 << 20
 """Larger element values stay on disk: a header needs none, and a damaged length may claim gigabytes."""
 
+READ_AHEAD_BYTES = 8192
+"""What the system gives at a time: newer Pythons ask for a whole image when a header is wanted."""
+
 MAX_INFLATED_HEADER = 1 << 25
 """Bytes of a deflated data set before its pixels; an enhanced object with a thousand frames has a tenth."""
 
@@ -131,7 +134,7 @@ def read_header(path: Path) -> Header:
         UnreadableDicom: no Part 10 file, damaged, cut short, or deflated to a header beyond any measure.
     """
     try:
-        with quiet(), path.open("rb") as stream:
+        with quiet(), path.open("rb", buffering=READ_AHEAD_BYTES) as stream:
             return _header(stream, os.fstat(stream.fileno()).st_size)
     except UnreadableDicom as error:
         raise UnreadableDicom(f"{path.name}: {error}") from error
