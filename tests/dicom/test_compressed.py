@@ -33,6 +33,7 @@ from pydicom.uid import (
 
 from qsmnode.dicom.acquisition import group
 from qsmnode.dicom.codestream import describe
+from qsmnode.dicom.decoding import stored_values
 from qsmnode.dicom.instance import read_instance
 from qsmnode.dicom.source import Source, load
 from qsmnode.errors import NotEligible, UnreadableDicom
@@ -65,6 +66,19 @@ def test_every_lossless_syntax_gives_the_same_bytes(builder: Any, vendor: str, s
     assert found.stack.phase.tobytes() == expected.stack.phase.tobytes()
     assert found.content_sha256 == expected.content_sha256
     assert found.slices == expected.slices
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("syntax", list(ENCAPSULATED), ids=lambda uid: uid.keyword)
+def test_signed_values_keep_their_sign(builder: Any, syntax: UID, bits: int) -> None:
+    lowest = -(1 << (bits - 1))
+    values = np.linspace(lowest, -lowest - 1, 48).astype(np.int16).reshape(6, 8)
+    ds = builder.classic(builder.Scan(vendor="other"), kind="R")
+    ds.PixelRepresentation, ds.BitsStored, ds.HighBit = 1, bits, bits - 1
+    ds.PixelData = values.tobytes()
+    path = builder.write_one(ds)
+    recoded(path, syntax)
+    assert np.array_equal(stored_values(dcmread(path)), values)
 
 
 # ---- loss
