@@ -49,6 +49,7 @@ PRESETS: Mapping[str, Choices] = MappingProxyType(
                 "refinements": 3,
                 "outside": 0.1,
                 "model_error_ppm": 0.0015,
+                "edges": 0.5,
                 "at_edge": 0.2,
                 "flat": 3.0,
                 "tolerance": 0.004,

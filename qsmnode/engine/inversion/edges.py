@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from qsmnode.engine.compiled import compiled, in_slabs
@@ -17,30 +15,33 @@ _TINY = 1e-6
 def edge_weights(
     magnitude: Float, mask: Mask, grid: Grid, *, edges: float, at_edge: float, flat: float
 ) -> Float:
-    """Weight of the total variation of each voxel, from the relative gradient of the magnitude.
+    """Weight of the variation along each axis, from the relative differences of the magnitude.
+
+    An edge frees the difference across it and no other: along the edge the susceptibility is still held flat.
 
     Args:
         magnitude: (X, Y, Z), any unit; echoes combined.
         mask: (X, Y, Z), where it is meant.
         grid: geometry.
-        edges: share of the mask's voxels, 0..1, that count as edges rather than as flat.
+        edges: share of the mask's differences, 0..1, that count as edges rather than as flat.
         at_edge: weight at the strongest edges.
         flat: weight where the magnitude does not change.
 
     Returns:
-        (X, Y, Z) weights between ``at_edge`` and ``flat`` inside the mask, 1 outside.
+        (3, X, Y, Z): weight of the difference to the next voxel of each axis, between ``at_edge`` and
+        ``flat`` inside the mask, 1 outside.
 
     Source: the morphological prior of 10.1002/mrm.22816, as a smooth weight instead of a binary one.
     """
-    weight = np.ones(mask.shape, np.float32)
+    weight = np.ones((3, *mask.shape), np.float32)
     if not mask.any():
         return weight
     relative = _relative(magnitude, mask, grid)
     inverse_edge = np.array([1.0 / v for v in grid.voxel_mm], np.float32)
-    gradient = np.empty(mask.shape, np.float32)
-    in_slabs(_gradient, mask.shape[0], relative, inverse_edge, gradient)
-    limit = max(float(np.percentile(gradient[mask], 100.0 * (1.0 - edges))), _TINY)
-    in_slabs(_weigh, mask.shape[0], gradient, mask, limit, at_edge, flat, weight)
+    steps = np.empty_like(weight)
+    in_slabs(_differences, mask.shape[0], relative, inverse_edge, steps)
+    limit = max(float(np.percentile(steps[:, mask], 100.0 * (1.0 - edges))), _TINY)
+    in_slabs(_weigh, mask.shape[0], steps, mask, limit, at_edge, flat, weight)
     return weight
 
 
@@ -54,28 +55,31 @@ def _relative(magnitude: Float, mask: Mask, grid: Grid) -> Float:
 
 
 @compiled
-def _gradient(start: int, stop: int, values: Float, inverse_edge: Float, out: Float) -> None:
-    """Length of the differences to the next voxels; the last voxel of an axis has no next one."""
+def _differences(start: int, stop: int, values: Float, inverse_edge: Float, out: Float) -> None:
+    """Size of the differences to the next voxels; the last voxel of an axis has no next one."""
     nx, ny, nz = values.shape
     for x in range(start, stop):
         for y in range(ny):
             for z in range(nz):
                 here = values[x, y, z]
-                dx = (values[x + 1, y, z] - here) * inverse_edge[0] if x + 1 < nx else np.float32(0)
-                dy = (values[x, y + 1, z] - here) * inverse_edge[1] if y + 1 < ny else np.float32(0)
-                dz = (values[x, y, z + 1] - here) * inverse_edge[2] if z + 1 < nz else np.float32(0)
-                out[x, y, z] = math.sqrt(dx * dx + dy * dy + dz * dz)
+                dx = values[x + 1, y, z] - here if x + 1 < nx else np.float32(0)
+                dy = values[x, y + 1, z] - here if y + 1 < ny else np.float32(0)
+                dz = values[x, y, z + 1] - here if z + 1 < nz else np.float32(0)
+                out[0, x, y, z] = abs(dx) * inverse_edge[0]
+                out[1, x, y, z] = abs(dy) * inverse_edge[1]
+                out[2, x, y, z] = abs(dz) * inverse_edge[2]
 
 
 @compiled
 def _weigh(
-    start: int, stop: int, gradient: Float, mask: Mask, limit: float, at_edge: float, flat: float, out: Float
+    start: int, stop: int, steps: Float, mask: Mask, limit: float, at_edge: float, flat: float, out: Float
 ) -> None:
-    """From ``flat`` where nothing changes down to ``at_edge``, half-way where the gradient is ``limit``."""
-    _, ny, nz = gradient.shape
-    for x in range(start, stop):
-        for y in range(ny):
-            for z in range(nz):
-                if mask[x, y, z]:
-                    steep = (gradient[x, y, z] / limit) ** 2
-                    out[x, y, z] = at_edge + (flat - at_edge) / (1.0 + steep * steep)
+    """From ``flat`` where nothing changes down to ``at_edge``, half-way where the difference is ``limit``."""
+    axes, _, ny, nz = steps.shape
+    for axis in range(axes):
+        for x in range(start, stop):
+            for y in range(ny):
+                for z in range(nz):
+                    if mask[x, y, z]:
+                        steep = (steps[axis, x, y, z] / limit) ** 2
+                        out[axis, x, y, z] = at_edge + (flat - at_edge) / (1.0 + steep * steep)

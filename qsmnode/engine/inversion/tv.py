@@ -33,18 +33,18 @@ class Parameters:
         2e-4, "uncertainty of the field beside its noise", unit="ppm", low=0.0, high=1.0
     )
     coupling: float = parameter(
-        150.0, "penalty of the gradient split / alpha", unit="1/ppm", low=1.0, high=1e4
+        250.0, "penalty of the gradient split / alpha", unit="1/ppm", low=1.0, high=1e4
     )
-    tolerance: float = parameter(0.002, "relative change that ends it", unit="1", low=1e-5, high=0.1)
+    tolerance: float = parameter(0.003, "relative change that ends it", unit="1", low=1e-5, high=0.1)
     iterations: int = parameter(150, "most iterations", unit="1", low=1, high=1000)
     outside: float = parameter(
         0.5, "total variation outside the mask relative to inside", unit="1", low=0.0, high=10.0
     )
     edges: float = parameter(
-        0.5, "share of voxels taken for edges of the magnitude", unit="1", low=0.01, high=0.99
+        0.6, "share of the magnitude's differences taken for edges", unit="1", low=0.01, high=0.99
     )
     at_edge: float = parameter(
-        0.3, "total variation at edges of the magnitude, relative", unit="1", low=0.0, high=10.0
+        0.1, "total variation across edges of the magnitude, relative", unit="1", low=0.0, high=10.0
     )
     flat: float = parameter(
         2.0, "total variation where the magnitude is flat, relative", unit="1", low=0.0, high=10.0
@@ -78,9 +78,9 @@ def tv(
     Background removal cannot tell the smooth part of the local field from background, and takes some of it
     away or leaves some background. Once a map is there, the field that it does not explain is projected onto
     the fields of sources outside the mask; that part, b, is taken out and the iteration goes on. What is left
-    at the rim may become susceptibility outside the mask, where total variation counts less. G is small at
-    edges of the magnitude and large where it is flat: so folded cortex keeps its contrast, and a slow drift
-    through connected white matter, which the field hardly tells, costs much.
+    at the rim may become susceptibility outside the mask, where total variation counts less. G is small
+    across edges of the magnitude and large along them and where it is flat: so folded cortex keeps its
+    contrast, and a slow drift through connected white matter, which the field hardly tells, costs much.
 
     Args:
         local_field_ppm: (X, Y, Z), ppm.
@@ -94,7 +94,7 @@ def tv(
     Returns:
         Susceptibility in ppm (X, Y, Z), 0 outside the mask, and numbers of quality.
 
-    Source: 10.1002/mrm.27073, with isotropic total variation; G: 10.1002/mrm.22816; b: 10.1002/nbm.1670, and
+    Source: 10.1002/mrm.27073; G: 10.1002/mrm.22816; b: 10.1002/nbm.1670, and
     10.1002/mrm.26331 for the idea of estimating inside and outside sources together.
     """
     window = Window.around(mask, grid.voxel_mm, parameters.padding_mm, factors_of(grid.voxel_mm))
@@ -142,9 +142,10 @@ def scene_of(
         square *= window.cut(weight).astype(np.float32) ** 2
     # a value that nothing trusts would only stand in the way of the first steps
     field = np.where(square > 0, window.cut(local_field_ppm), np.float32(0)).astype(np.float32)
-    variation = np.where(inside, np.float32(1), np.float32(parameters.outside))
+    limits = np.empty((3, *inside.shape), np.float32)
+    limits[:] = np.where(inside, np.float32(1), np.float32(parameters.outside))
     if measured.combined is not None:
-        variation *= edge_weights(
+        limits *= edge_weights(
             window.cut(measured.combined),
             inside,
             grid,
@@ -152,4 +153,5 @@ def scene_of(
             at_edge=parameters.at_edge,
             flat=parameters.flat,
         )
-    return Scene(field, square, inside, variation, grid.voxel_mm, grid.b0_direction)
+    limits /= np.float32(parameters.coupling)
+    return Scene(field, square, inside, limits, grid.voxel_mm, grid.b0_direction)

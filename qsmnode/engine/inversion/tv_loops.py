@@ -7,7 +7,7 @@ Both splits are over-relaxed: the old split takes part in what the new one is ma
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,19 @@ from qsmnode.engine.fourier import Spectrum
 from qsmnode.engine.types import Float, Mask
 
 Sums = npt.NDArray[np.float64]
+
+
+@compiled
+def _clipped(value: np.float32, limit: np.float32) -> Any:
+    """What shrinking by ``limit`` takes away, which is the multiplier; the rest is the split."""
+    return min(max(value, -limit), limit)
+
+
+@compiled
+def _held(value: np.float32, limit: np.float32, keep: np.float32) -> Any:
+    """The multiplier, and the part ``keep`` of the split."""
+    multiplier = _clipped(value, limit)
+    return multiplier + keep * (value - multiplier)
 
 
 @compiled
@@ -36,9 +49,10 @@ def gradient_step(
 ) -> None:
     """One step of the gradient split, and what it asks of the next map.
 
-    ``after`` (3, X, Y, Z) becomes the differences of ``new`` plus the multiplier in ``before``; ``out`` the
-    adjoint differences of split minus multiplier; ``sums`` (X, 2) per slab the squared change of the map and
-    its square, inside. Periodic. The plane below a part of slabs is computed by each part for itself.
+    ``limits`` (3, X, Y, Z) are what the differences are shrunk by. ``after`` (3, X, Y, Z) becomes the
+    differences of ``new`` plus the multiplier in ``before``; ``out`` the adjoint differences of split minus
+    multiplier; ``sums`` (X, 2) per slab the squared change of the map and its square, inside. Periodic. The
+    plane below a part of slabs is computed by each part for itself.
     """
     nx, ny, nz = new.shape
     below = np.empty((ny, nz), np.float32)
@@ -53,20 +67,14 @@ def gradient_step(
             y1 = y + 1 if y + 1 < ny else 0
             for z in range(nz):
                 z1 = z + 1 if z + 1 < nz else 0
-                gx, gy, gz = before[0, x, y, z], before[1, x, y, z], before[2, x, y, z]
-                length = math.sqrt(gx * gx + gy * gy + gz * gz)
-                limit = limits[x, y, z]
-                # what shrinking takes away is the multiplier; the rest is the split
-                taken = limit / length if length > limit else np.float32(1)
-                held = taken + keep * (np.float32(1) - taken)
+                lx, ly, lz = limits[0, x, y, z], limits[1, x, y, z], limits[2, x, y, z]
                 here = new[x, y, z]
-                gx = relax * (new[x1, y, z] - here) * inverse_edge[0] + gx * held
-                gy = relax * (new[x, y1, z] - here) * inverse_edge[1] + gy * held
-                gz = relax * (new[x, y, z1] - here) * inverse_edge[2] + gz * held
-                length = math.sqrt(gx * gx + gy * gy + gz * gz)
-                taken = limit / length if length > limit else np.float32(1)
-                mirror = np.float32(1) - np.float32(2) * taken
-                along[0, y, z], along[1, y, z], along[2, y, z] = gx * mirror, gy * mirror, gz * mirror
+                gx = relax * (new[x1, y, z] - here) * inverse_edge[0] + _held(before[0, x, y, z], lx, keep)
+                gy = relax * (new[x, y1, z] - here) * inverse_edge[1] + _held(before[1, x, y, z], ly, keep)
+                gz = relax * (new[x, y, z1] - here) * inverse_edge[2] + _held(before[2, x, y, z], lz, keep)
+                along[0, y, z] = gx - np.float32(2) * _clipped(gx, lx)
+                along[1, y, z] = gy - np.float32(2) * _clipped(gy, ly)
+                along[2, y, z] = gz - np.float32(2) * _clipped(gz, lz)
                 if write:
                     after[0, x, y, z], after[1, x, y, z], after[2, x, y, z] = gx, gy, gz
                     if inside[x, y, z]:

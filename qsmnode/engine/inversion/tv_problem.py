@@ -32,7 +32,7 @@ class Scene:
         field: (X, Y, Z), ppm, 0 outside the mask.
         square: (X, Y, Z), W^2, 0 outside the mask.
         inside: (X, Y, Z), the mask.
-        variation: (X, Y, Z), weight of the total variation of each voxel.
+        limits: (3, X, Y, Z), what a difference is shrunk by: the variation's weight on each axis / coupling.
         voxel_mm: voxel edges.
         b0_direction: unit vector in array axes.
     """
@@ -40,7 +40,7 @@ class Scene:
     field: Float
     square: Float
     inside: Mask
-    variation: Float
+    limits: Float
     voxel_mm: tuple[float, float, float]
     b0_direction: tuple[float, float, float]
 
@@ -67,7 +67,7 @@ class Solution:
 
 
 class Problem:
-    """Minimise 1/2 |W (D chi - f)|^2 + alpha |G grad chi|_1 on one grid."""
+    """Minimise 1/2 |W (D chi - f)|^2 + alpha |G grad chi|_1 on one grid, axis by axis."""
 
     def __init__(self, scene: Scene, plan: Plan) -> None:
         self.scene, self.plan = scene, plan
@@ -76,7 +76,6 @@ class Problem:
         self.inverse_edge = np.array([1.0 / v for v in scene.voxel_mm], dtype=np.float32)
         self.kernel = dipole_kernel(self.shape, scene.voxel_mm, scene.b0_direction)
         self.differences = self._squared_differences()
-        self.limits = (scene.variation / np.float32(plan.coupling)).astype(np.float32)
         self.projection: TwoGrids | None = None
 
     def _squared_differences(self) -> tuple[Float, Float, Float]:
@@ -98,7 +97,7 @@ class Problem:
         old = chi
         while True:
             in_slabs(
-                loops.gradient_step, length, chi, old, scene.inside, self.limits, self.inverse_edge,
+                loops.gradient_step, length, chi, old, scene.inside, scene.limits, self.inverse_edge,
                 RELAXATION, gradient, other, from_gradient, sums,
             )  # fmt: skip
             gradient, other = other, gradient
