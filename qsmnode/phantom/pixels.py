@@ -78,8 +78,8 @@ def plane_module(geometry: SliceGeometry) -> Dataset:
     return ds
 
 
-def plane_position(geometry: SliceGeometry, index: int) -> Dataset:
-    """Position of the first pixel of slice ``index``, and its place along the normal."""
+def plane_position(geometry: SliceGeometry, index: float) -> Dataset:
+    """Position of the first pixel of slice ``index``, which may lie off the grid, and its place."""
     corner = geometry.affine[:3] @ np.array([0.0, 0.0, index, 1.0])
     ds = Dataset()
     ds.ImagePositionPatient = [decimal(value) for value in corner]

@@ -8,8 +8,8 @@ series is complete stand, as on the real scanner, only in the private series hea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from pydicom import Dataset
@@ -17,65 +17,34 @@ from pydicom.uid import MRImageStorage
 
 from qsmnode.errors import UsageError
 from qsmnode.phantom import csa
+from qsmnode.phantom.encoders.image import (
+    KINDS,
+    SHORT,
+    UNSAID,
+    Image,
+    Scaling,
+    images_of,
+    pixel_elements,
+    rescale_elements,
+)
+from qsmnode.phantom.encoders.maker import Maker
 from qsmnode.phantom.part10 import SeriesWriter
 from qsmnode.phantom.pixels import (
     Measured,
     Stored,
     decimal,
-    plane_bytes,
     plane_module,
     plane_position,
     stored_magnitude,
     stored_phase,
 )
-from qsmnode.phantom.protocol import SliceGeometry
+from qsmnode.phantom.scan import PulseSequence, Scan, sequence_elements
 from qsmnode.phantom.visit import Visit, clock
 
 NUMBERINGS = ("repeating", "running")
-_SHORT = {"M": "mag", "P": "pha"}
-
-
-@dataclass(frozen=True)
-class PulseSequence:
-    """What the headers say of one scan besides its geometry.
-
-    ``flags`` follow the kind in ImageType; ``scanning`` and ``variant`` are ScanningSequence and
-    SequenceVariant; ``slab`` is whether all slices were excited together (3-D).
-    """
-
-    name: str
-    description: str
-    series_number: int
-    echo_times_s: tuple[float, ...]
-    flags: tuple[str, ...] = ("ND",)
-    scanning: tuple[str, ...] = ("GR",)
-    variant: str = "SP"
-    slab: bool = True
-    repetition_time_ms: float = 35.0
-    flip_deg: float = 15.0
-    inversion_time_ms: float | None = None
-    minutes_into_study: float = 5.0
-
-
-@dataclass(frozen=True)
-class Scan:
-    """One scan of a visit: where, with what, and in which field.
-
-    ``label`` tells its UIDs from those of other scans; scans of one ``series_label`` share a series.
-    """
-
-    visit: Visit
-    sequence: PulseSequence
-    geometry: SliceGeometry
-    field_t: float
-    frequency_mhz: float
-    label: str = "gre"
-    series_label: str = ""
-
-    @property
-    def began(self) -> datetime:
-        """When the scan began."""
-        return self.visit.began + timedelta(minutes=self.sequence.minutes_into_study)
+PHASE_SCALING = Scaling(2.0, -4096.0, "US")
+"""What 12 bits of phase mean: 4096 of the rescaled values are half a turn."""
+SIEMENS_MAKER = Maker("SIEMENS", {1.5: "Aera", 3.0: "Prisma", 7.0: "Terra"}, "syngo MR E11")
 
 
 def write_classic(
@@ -160,23 +129,49 @@ def write_series(
     Returns:
         the files, echo by echo and slice by slice.
     """
-    series_number = scan.sequence.series_number + series_offset
-    writer = SeriesWriter(folder, _series_header(scan, kind, series_number, stored))
     slices = scan.geometry.shape[2]
-    image_headers = [_image_header(scan, index) for index in range(slices)]
+    which = range(len(stored)) if echoes is None else echoes
+    images = [
+        replace(
+            image,
+            echo=which[image.echo],
+            echo_number=which[image.echo] + 1,
+            instance=first_instance + image.index + (image.echo * slices if numbering == "running" else 0),
+        )
+        for image in images_of(stored, kind, 12, PHASE_SCALING if kind == "P" else UNSAID)
+    ]
+    return write_images(scan, folder, images, series_offset=series_offset, first_instance=first_instance)
+
+
+def write_images(
+    scan: Scan, folder: Path, images: Sequence[Image], *, series_offset: int = 0, first_instance: int = 1
+) -> list[Path]:
+    """Write one series of images of one kind.
+
+    Args:
+        scan: sequence, geometry and identity.
+        folder: where to.
+        images: at least one; those without a number of their own are numbered by their slice.
+        series_offset: added to the scan's series number.
+        first_instance: InstanceNumber of the first slice.
+
+    Returns:
+        the files, in the order of the images.
+    """
+    kind, series_number = images[0].kind, scan.sequence.series_number + series_offset
+    writer = SeriesWriter(folder, _series_header(scan, images[0], series_number))
+    private = {image.place: image_header(scan, image.place) for image in images}
     written: list[Path] = []
-    for place, echo in enumerate(range(len(stored)) if echoes is None else echoes):
-        for index in range(slices):
-            instance = first_instance + index + (place * slices if numbering == "running" else 0)
-            own = _instance_header(scan, kind, series_number, echo, index, instance)
-            own.add_new(0x00291010, "OB", image_headers[index])
-            own.PixelData = plane_bytes(stored[place], index)
-            own["PixelData"].VR = "OW"
-            plane = stored[place, :, :, index]
-            own.add_new("SmallestImagePixelValue", "US", int(plane.min()))
-            own.add_new("LargestImagePixelValue", "US", int(plane.max()))
-            name = f"{series_number:04d}-{_SHORT[kind]}-e{echo + 1:02d}-s{first_instance + index:04d}.dcm"
-            written.append(writer.write(name, own))
+    for image in images:
+        place = first_instance + image.index
+        if scan.series_label and image.instance is not None:
+            place = image.instance
+        own = _instance_header(scan, series_number, image, place)
+        own.add_new(0x00291010, "OB", private[image.place])
+        own.update(pixel_elements(image))
+        again = f"-{image.copy}" if image.copy else ""
+        name = f"{series_number:04d}-{SHORT[kind]}-e{image.echo + 1:02d}-s{place:04d}{again}.dcm"
+        written.append(writer.write(name, own))
     return written
 
 
@@ -190,17 +185,18 @@ def slice_by_slice(files: list[Path]) -> list[Path]:
     return sorted(files, key=key)
 
 
-def _series_header(scan: Scan, kind: str, series_number: int, stored: Stored) -> Dataset:
-    sequence, began = scan.sequence, scan.began
+def _series_header(scan: Scan, image: Image, series_number: int) -> Dataset:
+    sequence, began, kind = scan.sequence, scan.began, image.kind
     ds = scan.visit.header()
     ds.update(plane_module(scan.geometry))
-    ds.update(_equipment(scan))
+    ds.SliceThickness = decimal(scan.slice_mm)
+    ds.update(SIEMENS_MAKER.elements(scan.field_t))
     day = scan.visit.began.strftime("%Y%m%d")
-    delay = timedelta(seconds=0.25 * "MP".index(kind))
+    delay = timedelta(seconds=0.25 * KINDS.index(kind))
     ds.SOPClassUID = MRImageStorage
     ds.ImageType = ["ORIGINAL", "PRIMARY", kind, *sequence.flags]
     ds.Modality = "MR"
-    ds.SeriesInstanceUID = scan.visit.uid(scan.series_label or scan.label, "series", series_number)
+    ds.SeriesInstanceUID = scan.series_uid(series_number)
     ds.SeriesNumber = series_number
     ds.SeriesDescription = sequence.description
     ds.ProtocolName = sequence.description
@@ -209,72 +205,25 @@ def _series_header(scan: Scan, kind: str, series_number: int, stored: Stored) ->
     ds.AcquisitionNumber = 1
     ds.BodyPartExamined = "HEAD"
     ds.PatientPosition = "HFS"
-    ds.update(_sequence_elements(scan))
-    ds.WindowCenter, ds.WindowWidth = ("0", "8192") if kind == "P" else ("1200", "2800")
+    ds.update(sequence_elements(scan))
+    ds.WindowCenter, ds.WindowWidth = ("0", "8192") if kind != "M" else ("1200", "2800")
     ds.WindowCenterWidthExplanation = "Algo1"
-    if kind == "P":
-        ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = "-4096", "2", "US"
+    ds.update(rescale_elements(image.scaling))
     ds.update(_private_series(scan, kind))
     return ds
 
 
-def _equipment(scan: Scan) -> Dataset:
-    ds = Dataset()
-    ds.Manufacturer = "SIEMENS"
-    ds.ManufacturerModelName = {1.5: "Aera", 3.0: "Prisma", 7.0: "Terra"}.get(scan.field_t, "Simulated")
-    ds.SoftwareVersions = "syngo MR E11"
-    ds.DeviceSerialNumber = "00000"
-    ds.StationName = "SIMULATED"
-    ds.InstitutionName = "Simulated data"
-    return ds
-
-
-def _sequence_elements(scan: Scan) -> Dataset:
-    sequence, shape = scan.sequence, scan.geometry.shape
-    ds = Dataset()
-    ds.ScanningSequence = list(sequence.scanning)
-    ds.SequenceVariant = sequence.variant
-    ds.ScanOptions = ""
-    ds.MRAcquisitionType = "3D" if sequence.slab else "2D"
-    ds.SequenceName = sequence.name
-    ds.AngioFlag = "N"
-    ds.RepetitionTime = decimal(sequence.repetition_time_ms)
-    if sequence.inversion_time_ms is not None:
-        ds.InversionTime = decimal(sequence.inversion_time_ms)
-    ds.NumberOfAverages = "1"
-    ds.ImagingFrequency = decimal(scan.frequency_mhz)
-    ds.ImagedNucleus = "1H"
-    ds.MagneticFieldStrength = decimal(scan.field_t)
-    if not sequence.slab:
-        ds.SpacingBetweenSlices = decimal(scan.geometry.voxel_mm[2])
-    ds.NumberOfPhaseEncodingSteps = shape[1]
-    ds.EchoTrainLength = 0
-    ds.PercentSampling = ds.PercentPhaseFieldOfView = "100"
-    ds.PixelBandwidth = "300"
-    ds.TransmitCoilName = "Body"
-    ds.AcquisitionMatrix = [shape[0], 0, 0, shape[1]]
-    ds.InPlanePhaseEncodingDirection = "COL"
-    ds.FlipAngle = decimal(sequence.flip_deg)
-    ds.VariableFlipAngleFlag = "N"
-    ds.SAR = "0.05"
-    ds.dBdt = "0"
-    return ds
-
-
-def _instance_header(
-    scan: Scan, kind: str, series_number: int, echo: int, index: int, instance: int
-) -> Dataset:
-    began, sequence = scan.began, scan.sequence
-    # a slab is measured as a whole; slices of a 2-D scan follow each other
-    acquired = began if sequence.slab else began + timedelta(milliseconds=80 * index)
-    stored_at = began + timedelta(seconds=53, milliseconds=20 * index + 250 * "MP".index(kind))
-    ds = plane_position(scan.geometry, index)
-    ds.SOPInstanceUID = scan.visit.uid(scan.label, "instance", series_number, kind, echo, index)
-    ds.InstanceCreationTime = ds.ContentTime = clock(stored_at)
-    ds.AcquisitionTime = clock(acquired)
-    ds.EchoTime = decimal(1000.0 * sequence.echo_times_s[echo])
-    ds.EchoNumbers = echo + 1
-    ds.InstanceNumber = instance
+def _instance_header(scan: Scan, series_number: int, image: Image, number: int) -> Dataset:
+    delay = timedelta(seconds=53, milliseconds=20 * image.index + 250 * KINDS.index(image.kind))
+    kind, *where = image.identity
+    ds = plane_position(scan.geometry, image.place)
+    ds.SOPInstanceUID = scan.visit.uid(scan.label, "instance", series_number, kind, *where)
+    ds.InstanceCreationTime = ds.ContentTime = clock(scan.began + delay)
+    ds.AcquisitionTime = clock(scan.acquired(image.index))
+    ds.EchoTime = decimal(1000.0 * scan.sequence.echo_times_s[image.echo])
+    if image.echo_number is not None:
+        ds.EchoNumbers = image.echo_number
+    ds.InstanceNumber = number if image.instance is None else image.instance
     return ds
 
 
@@ -293,13 +242,13 @@ def _private_series(scan: Scan, kind: str) -> Dataset:
     return ds
 
 
-def _image_header(scan: Scan, index: int) -> bytes:
+def image_header(scan: Scan, place: float) -> bytes:
     """The private image header (0029,1010) of one slice."""
-    position = scan.geometry.affine[:3] @ [0.0, 0.0, float(index), 1.0]
+    position = scan.geometry.affine[:3] @ [0.0, 0.0, float(place), 1.0]
     tags = [
         csa.Tag("UsedChannelString", "UT", ("XX",)),
         csa.Tag("B_value", "IS"),
-        csa.integers("ProtocolSliceNumber", 0 if scan.sequence.slab else index),
+        csa.integers("ProtocolSliceNumber", 0 if scan.sequence.slab else int(place)),
         csa.integers("MeasuredFourierLines", 0),
         csa.integers("PhaseEncodingDirectionPositive", 1),
         csa.Tag("NumberOfImagesInMosaic", "US"),
@@ -309,8 +258,8 @@ def _image_header(scan: Scan, index: int) -> bytes:
     return csa.encode(tags)
 
 
-def series_header(scan: Scan) -> bytes:
-    """The private series header (0029,1020): the only place where the number of images is declared."""
+def protocol_text(scan: Scan) -> str:
+    """The protocol: the only place where the number of images is declared."""
     sequence, geometry = scan.sequence, scan.geometry
     slices, slabs = (geometry.shape[2], 1) if sequence.slab else (1, geometry.shape[2])
     values = {
@@ -322,7 +271,7 @@ def series_header(scan: Scan) -> bytes:
         **{f"alTE[{n}]": str(round(1e6 * time)) for n, time in enumerate(sequence.echo_times_s)},
         "sTXSPEC.asNucleusInfo[0].lFrequency": str(round(1e6 * scan.frequency_mhz)),
         "adFlipAngleDegree[0]": decimal(sequence.flip_deg),
-        "sSliceArray.asSlice[0].dThickness": decimal(geometry.voxel_mm[2] * slices),
+        "sSliceArray.asSlice[0].dThickness": decimal(scan.slice_mm * slices),
         "sSliceArray.asSlice[0].dPhaseFOV": decimal(geometry.voxel_mm[1] * geometry.shape[1]),
         "sSliceArray.asSlice[0].dReadoutFOV": decimal(geometry.voxel_mm[0] * geometry.shape[0]),
         "sSliceArray.lSize": str(slabs),
@@ -332,6 +281,11 @@ def series_header(scan: Scan) -> bytes:
         "sKSpace.lImagesPerSlab": str(slices),
         "sKSpace.ucDimension": "0x4" if sequence.slab else "0x2",
     }
+    return csa.protocol_text(values)
+
+
+def series_header(scan: Scan) -> bytes:
+    """The private series header (0029,1020), which holds the protocol."""
     tags = [
         csa.integers("UsedPatientWeight", 70),
         csa.integers("NumberOfPrescans", 0),
@@ -342,7 +296,7 @@ def series_header(scan: Scan) -> bytes:
         csa.decimals("ReadoutOS", 2.0, vr="FD"),
         csa.Tag("CoilString", "LO", ("HEA;HEP",)),
         csa.integers("Isocentered", 0, vr="US"),
-        csa.Tag("MrPhoenixProtocol", "UN", (csa.protocol_text(values),)),
+        csa.Tag("MrPhoenixProtocol", "UN", (protocol_text(scan),)),
         csa.Tag("MrProtocol", "UN"),
         csa.integers("EchoTrainLength", 0),
     ]

@@ -10,7 +10,8 @@ import numpy as np
 import pydicom
 import pytest
 
-from qsmnode.phantom.exam import PRIVATE_SOP_CLASS, write_exam
+from qsmnode.phantom.documents import PRIVATE_SOP_CLASS
+from qsmnode.phantom.exam import write_exam
 from qsmnode.phantom.head import SimulatedHead
 from qsmnode.phantom.siemens import write_classic
 
