@@ -27,13 +27,15 @@ from qsmnode.config import Config, DeliverySettings, LimitSettings
 from qsmnode.dicom.source import ImageReference, SliceSource, Source
 from qsmnode.engine import EchoStack, Grid, Recipe
 from qsmnode.engine.types import Maps
+from qsmnode.errors import Finding
 from qsmnode.measure.statistics import whole_brain
 from qsmnode.node.sender.decide import Outcome, judge
 from qsmnode.node.wire import acse, status, uids
 from qsmnode.node.wire.connection import MAX_PDU
-from qsmnode.products import codes
+from qsmnode.products import codes, refusal_page, refusal_report
 from qsmnode.products.context import ProductContext
 from qsmnode.products.patient import patient_and_study
+from qsmnode.products.refusal import RefusalContext, SourceName
 from qsmnode.products.registry import PRODUCTS
 
 _HERE = Path(__file__).resolve().parent
@@ -218,11 +220,13 @@ def _products() -> str:
     rows = []
     context = _sample()
     shared = patient_and_study(context.source.template)
-    for product in PRODUCTS.values():
-        sample = product.build(context)[0]
+    samples = {product.name: product.build(context)[0] for product in PRODUCTS.values()}
+    refused = _refusal(context.source.template)
+    samples |= {made.NAME: made.build(refused)[0] for made in (refusal_report, refusal_page)}
+    for name, sample in samples.items():
         rows.append(
             (
-                f"`{product.name}`",
+                f"`{name}`",
                 f"{UID(sample.SOPClassUID).name} `{sample.SOPClassUID}`",
                 str(sample.Modality),
                 str(sample.SeriesDescription),
@@ -272,15 +276,31 @@ def _sample() -> ProductContext:
     )
 
 
+def _refusal(template: Dataset) -> RefusalContext:
+    """The smallest refusal, of nobody."""
+    return RefusalContext(
+        template=template,
+        sources=(SourceName(MRImageStorage, "2.25.2", "2.25.1"),),
+        findings=(Finding("gaps", "reject", "none", "gaps"),),
+        description="a sample",
+        content_sha256="0" * 64,
+        created_at=datetime(2000, 1, 1, tzinfo=UTC),
+    )
+
+
+def _used_codes() -> list[Code]:
+    return [*(code for code in vars(codes).values() if isinstance(code, Code)), *codes.REASONS.values()]
+
+
 def _codes() -> str:
-    used = [code for code in vars(codes).values() if isinstance(code, Code)]
+    used = _used_codes()
     rows = ((f"`{code.value}`", code.scheme_designator, code.meaning) for code in used)
     return block(("code", "scheme", "meaning"), rows)
 
 
 def _private_schemes() -> str:
     """A scheme of this program's own would begin with 99 (PS3.16 section 8)."""
-    used = [code.scheme_designator for code in vars(codes).values() if isinstance(code, Code)]
+    used = [code.scheme_designator for code in _used_codes()]
     return ", ".join(sorted({scheme for scheme in used if scheme.startswith("99")})) or "none"
 
 
