@@ -28,16 +28,18 @@ from qsmnode.dicom.reading import texts, whole
 
 
 def kind_of(view: ImageView) -> str:
-    """Kind by ComplexImageComponent, else by the one image type value that names a component."""
+    """Kind by ComplexImageComponent, and by the one image type value that names a component.
+
+    Where both name one and they differ, neither is believed.
+    """
     kinds = image_type(view)
     if PROCESSED.intersection(kinds):
         return OTHER
     if shows_field(view) or {"FIELD_MAP", "B0"}.intersection(kinds):
         return FIELD_MAP
     component = texts(view.get("ComplexImageComponent"))[:1]
-    if component and component[0] in COMPONENTS:
-        return refined(COMPONENTS[component[0]], view)
     named = {_NAMES[value] for value in kinds[2:] if value in _NAMES}
+    named |= {COMPONENTS[value] for value in component if value in COMPONENTS}
     return refined(named.pop(), view) if len(named) == 1 else OTHER
 
 

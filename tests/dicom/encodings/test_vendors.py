@@ -98,3 +98,15 @@ def test_an_image_that_names_no_component_is_no_source(builder: Any, name: str) 
 
     made = builder.write(slices=3, vendor="other", change=vendor(name, silent))
     assert all("neither magnitude" in (header.not_source or "") for header in made.headers)
+
+
+@pytest.mark.parametrize("name", ["CANON_MEC", "UIH", "Hitachi Medical Corporation", "Somebody"])
+def test_a_header_that_contradicts_itself_is_not_believed(builder: Any, name: str) -> None:
+    def contradicting(ds: Dataset, kind: str) -> None:
+        ds.ComplexImageComponent = "MAGNITUDE"
+
+    made = builder.write(slices=2, vendor="other", change=vendor(name, contradicting))
+    assert made.acquisition.kinds == ("magnitude",)
+    reasons = {header.not_source for header in made.headers if header.frames[0].kind == "other"}
+    assert len(reasons) == 1
+    assert "neither magnitude" in (reasons.pop() or "")
