@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from qsmnode.config import AcceptanceSettings, SeveritySettings
 from qsmnode.engine.recipe import Recipe
 from qsmnode.errors import EngineInputError, UsageError
 from qsmnode.observe.progress import ProgressLine
@@ -30,6 +31,15 @@ def add(verbs: Any) -> None:
         metavar="STEP=METHOD",
         help="another method for a step, or one more step, such as r2star=nlls (see `methods`); repeatable",
     )
+    verb.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        choices=sorted(SeveritySettings.model_fields),
+        metavar="CHECK",
+        help="only warn of what this acceptance check finds, such as filtered_phase for a phantom in a "
+        "shimmed field (see `acceptance.severity` in `qsmnode config`); repeatable",
+    )
     verb.add_argument("--format", default="dicom", choices=("dicom", "nifti"), help="default: dicom")
     verb.set_defaults(run=run)
 
@@ -41,11 +51,12 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = _recipe(arguments.recipe, arguments.step)
     with ProgressLine("reading headers") as progress:
         found = look_at(arguments.path, progress)
-    acquisitions = eligible(found)
+    limits = AcceptanceSettings.default().tolerating(arguments.accept)
+    acquisitions = eligible(found, limits)
     for number, acquisition in enumerate(acquisitions, start=1):
         out = arguments.out / f"acquisition-{number}" if len(acquisitions) > 1 else arguments.out
         with ProgressLine(acquisition.description) as progress:
-            written = reconstruct_files(found, acquisition, recipe, arguments.format, out, progress)
+            written = reconstruct_files(found, acquisition, recipe, arguments.format, out, progress, limits)
         print(f"{acquisition.description}: {len(written)} files in {out}")
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -101,6 +102,11 @@ class AcceptanceSettings(Settings):
     def default(cls) -> AcceptanceSettings:
         """What holds where a configuration says nothing, or there is none."""
         return cls.model_validate({})
+
+    def tolerating(self, checks: Iterable[str]) -> AcceptanceSettings:
+        """These settings, with a warning for what these checks find."""
+        levels = SeveritySettings.model_validate(dict.fromkeys(checks, "warn"))
+        return self.overridden_by(AcceptanceSettings.model_validate({"severity": levels}))
 
     def overridden_by(self, other: AcceptanceSettings | None) -> AcceptanceSettings:
         """These settings with those that ``other`` states itself."""

@@ -102,13 +102,17 @@ def reason_against(acquisition: Acquisition, whole: Completeness | None = None) 
     return f"{word}: {'; '.join(whole.missing)}"
 
 
-def eligible(found: Found) -> Sequence[Acquisition]:
+def eligible(found: Found, limits: AcceptanceSettings | None = None) -> Sequence[Acquisition]:
     """The acquisitions that can be reconstructed.
+
+    Args:
+        limits: of the acceptance checks; None: the defaults.
 
     Raises:
         NotEligible: none can; the message says why for each, and for what is no source.
     """
-    reasons = [(item, _reason(found, item)) for item in found.grouping.acquisitions]
+    limits = limits or AcceptanceSettings.default()
+    reasons = [(item, _reason(found, item, limits)) for item in found.grouping.acquisitions]
     good = [item for item, reason in reasons if not reason]
     if good:
         return good
@@ -125,20 +129,27 @@ def eligible(found: Found) -> Sequence[Acquisition]:
     raise NotEligible("nothing here can become a susceptibility map\n  " + "\n  ".join(lines))
 
 
-def _reason(found: Found, acquisition: Acquisition) -> str:
-    """Why an acquisition cannot be reconstructed with the default limits, "" where it can."""
-    findings = header_findings(acquisition, found.members(acquisition), AcceptanceSettings.default())
+def _reason(found: Found, acquisition: Acquisition, limits: AcceptanceSettings) -> str:
+    """Why an acquisition cannot be reconstructed with these limits, "" where it can."""
+    findings = header_findings(acquisition, found.members(acquisition), limits)
     return reason_against(acquisition) or "; ".join(map(str, rejections(findings)))
 
 
 def reconstruct_files(
-    found: Found, acquisition: Acquisition, recipe: Recipe, form: str, out: Path, progress: Progress
+    found: Found,
+    acquisition: Acquisition,
+    recipe: Recipe,
+    form: str,
+    out: Path,
+    progress: Progress,
+    limits: AcceptanceSettings | None = None,
 ) -> list[Path]:
     """Reconstruct one acquisition and write what came of it.
 
     Args:
         form: ``dicom`` (every product) or ``nifti``.
         out: made where it is missing.
+        limits: of the acceptance checks; None: the defaults.
 
     Raises:
         NotEligible: it cannot become a map; says why.
@@ -148,13 +159,15 @@ def reconstruct_files(
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out}: cannot be made ({error.strerror}); choose another --out") from error
+    limits = limits or AcceptanceSettings.default()
     source = load(acquisition, {uid: found.paths[uid] for uid in acquisition.sop_instance_uids})
     context = reconstructed(
         source,
         recipe,
         _time_of(source),
         progress=progress,
-        findings=header_findings(acquisition, found.members(acquisition), AcceptanceSettings.default()),
+        limits=limits,
+        findings=header_findings(acquisition, found.members(acquisition), limits),
     )
     if form == "nifti":
         return nifti.write(context, out)
