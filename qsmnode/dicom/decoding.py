@@ -21,7 +21,7 @@ from pydicom.uid import (
 )
 
 from qsmnode.dicom.codestream import CodeStream, describe
-from qsmnode.dicom.reading import MAY_LOSE, text, whole
+from qsmnode.dicom.reading import MAY_LOSE, element_value, text, whole
 from qsmnode.errors import NotEligible, UnreadableDicom
 
 DECODERS = MappingProxyType(
@@ -83,7 +83,9 @@ def _check_frames(dataset: Dataset, syntax: UID) -> None:
     allocated = whole(dataset, "BitsAllocated") or 0
     longest = _MOST_GROWTH * rows * columns * (allocated // 8) + _SLACK_BYTES
     count = 0
-    for frame in generate_frames(dataset.PixelData, number_of_frames=frames):
+    for frame in generate_frames(
+        dataset.PixelData, number_of_frames=frames, extended_offsets=_extended_offsets(dataset)
+    ):
         count += 1
         if count > frames:
             break
@@ -100,6 +102,12 @@ def _check_frames(dataset: Dataset, syntax: UID) -> None:
         raise UnreadableDicom(
             f"expected {frames} compressed frames, got {count if count < frames else 'more'}"
         )
+
+
+def _extended_offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:
+    """Where each frame begins and how long it is, in objects too large for the basic offset table."""
+    found = [element_value(dataset, name) for name in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")]
+    return (found[0], found[1]) if all(isinstance(value, bytes) for value in found) else None
 
 
 def _check(stream: CodeStream, rows: int, columns: int, allocated: int) -> None:
