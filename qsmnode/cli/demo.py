@@ -14,6 +14,19 @@ from qsmnode.cli.settings import load_config
 from qsmnode.observe.log import set_up
 from qsmnode.observe.progress import ProgressLine
 
+# the names of `qsmnode.phantom.vendors`, here as well so that asking for help loads no numerics
+VENDORS = (
+    "siemens",
+    "siemens-xa",
+    "siemens-xa-split",
+    "philips",
+    "philips-enhanced",
+    "ge",
+    "ge-polar",
+    "canon",
+    "uih",
+    "hitachi",
+)
 _WITHIN_PPB, _WITHIN_SHARE = 5.0, 0.10
 
 
@@ -26,6 +39,13 @@ def add(verbs: Any) -> None:
     )
     verb.add_argument("--out", type=Path, default=Path("demo-out"), metavar="DIR", help="default: ./demo-out")
     verb.add_argument("--seed", type=int, default=1, metavar="N", help="which head (default: 1)")
+    verb.add_argument(
+        "--vendor",
+        choices=VENDORS,
+        default=VENDORS[0],
+        metavar="NAME",
+        help=f"whose encoding: {', '.join(VENDORS)} (default: {VENDORS[0]})",
+    )
     verb.set_defaults(run=run)
 
 
@@ -40,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(demonstration.prepare(out, _free_port()))
     with ProgressLine("simulating a head") as progress:
         head = demonstration.simulated(arguments.seed, progress)
-        files = demonstration.scan(head, out)
+        files = demonstration.scan(head, out, arguments.vendor)
     with Node(config) as node:
         with ProgressLine(f"sending {len(files)} images to {config.node.ae_title}") as progress:
             demonstration.send(config, node.port, files, progress)

@@ -19,8 +19,9 @@ from qsmnode.ledger.store import Store
 from qsmnode.node.runtime import Node
 from qsmnode.node.sender.files import send_files
 from qsmnode.phantom.head import HeadShape, Protocol, SimulatedHead, simulate
-from qsmnode.phantom.siemens import write_classic
+from qsmnode.phantom.pixels import Measured
 from qsmnode.phantom.tissues import FIRST_NUCLEUS
+from qsmnode.phantom.vendors import write
 
 Progress = Callable[[float, str], None]
 SETTINGS = "qsmnode.yaml"
@@ -89,9 +90,13 @@ def simulated(seed: int, progress: Progress) -> SimulatedHead:
     return simulate(HeadShape(seed=seed), Protocol(), progress)
 
 
-def scan(head: SimulatedHead, out: Path) -> list[Path]:
-    """The images as a Siemens scanner would write them."""
-    return write_classic(head, out / "scanner")
+def scan(head: Measured, out: Path, vendor: str = "siemens") -> list[Path]:
+    """The images as a scanner of that vendor would write them.
+
+    Raises:
+        UsageError: an unknown vendor.
+    """
+    return write(vendor, head, out / "scanner")
 
 
 def send(config: Config, port: int, files: list[Path], progress: Progress) -> None:

@@ -22,7 +22,7 @@ from qsmnode.phantom.encoders.image import (
 )
 from qsmnode.phantom.encoders.maker import Maker
 from qsmnode.phantom.encoders.signal import Signal
-from qsmnode.phantom.faults.registry import faults_named
+from qsmnode.phantom.faults.registry import Fault, faults_named
 from qsmnode.phantom.pixels import Measured
 from qsmnode.phantom.scan import PulseSequence, Scan
 from qsmnode.phantom.siemens import SIEMENS_MAKER, write_images
@@ -213,15 +213,12 @@ def write(
         UsageError: an unknown vendor, fault, depth or kind, or a fault that the protocol leaves no room for.
     """
     made, wrong = vendor_named(vendor), faults_named(faults)
-    depth, wanted = bits or made.bits, tuple(made.kinds if kinds is None else kinds)
-    if depth not in made.depths:
-        raise UsageError(f"bits: {vendor} stores {' or '.join(map(str, made.depths))}, got {depth}")
-    if not wanted or not set(wanted) <= {*POLAR, *COMPLEX} or repeat < 1:
-        raise UsageError(f"kinds, repeat: expected some of M, P, R, I and at least 1, got {wanted}, {repeat}")
-    if any(fault.polar for fault in wrong):
-        wanted = tuple(kind for kind in wanted if kind in POLAR)
-        if PHASE not in wanted:
-            raise UsageError(f"kinds: expected phase among them for {', '.join(faults)}, got {kinds}")
+    depth, wanted = bits or made.bits, _wanted(made.kinds if kinds is None else kinds, wrong)
+    if depth not in made.depths or repeat < 1:
+        raise UsageError(
+            f"bits, repeat: {vendor} stores {' or '.join(map(str, made.depths))} bits, and a protocol runs "
+            f"once or more; got {depth}, {repeat}"
+        )
     signal = Signal.of(measured)
     for fault in wrong:
         signal = fault.signal(signal) if fault.signal else signal
@@ -234,6 +231,17 @@ def write(
     for fault in wrong:
         files = fault.files(files) if fault.files else files
     return files
+
+
+def _wanted(kinds: Sequence[str], wrong: Sequence[Fault]) -> tuple[str, ...]:
+    """Kinds of image to make; a fault of phase images leaves no other way to a phase."""
+    if not kinds or not set(kinds) <= {*POLAR, *COMPLEX}:
+        raise UsageError(f"kinds: expected some of M, P, R, I, got {', '.join(kinds) or 'none'}")
+    if not any(fault.polar for fault in wrong):
+        return tuple(kinds)
+    if PHASE not in kinds:
+        raise UsageError(f"kinds: a fault of phase images needs P among them, got {', '.join(kinds)}")
+    return tuple(kind for kind in kinds if kind in POLAR)
 
 
 def coded_images(made: Vendor, signal: Signal, kind: str, bits: int) -> list[Image]:

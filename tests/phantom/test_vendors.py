@@ -221,12 +221,12 @@ def test_every_object_conforms(
     [
         ({"vendor": "acme"}, "vendor: expected one of siemens"),
         ({"faults": ["broken"]}, "fault: expected some of"),
-        ({"bits": 11}, "bits: siemens stores 12"),
-        ({"vendor": "ge", "bits": 12}, "bits: ge stores 16"),
+        ({"bits": 11}, "siemens stores 12"),
+        ({"vendor": "ge", "bits": 12}, "ge stores 16"),
         ({"kinds": ("X",)}, "kinds"),
         ({"kinds": ()}, "kinds"),
         ({"repeat": 0}, "repeat"),
-        ({"kinds": ("R", "I"), "faults": ["unwrapped"]}, "expected phase among them"),
+        ({"kinds": ("R", "I"), "faults": ["unwrapped"]}, "needs P among them"),
     ],
 )
 def test_what_it_cannot_write_is_named(

@@ -16,7 +16,7 @@ from qsmnode.phantom.encoders.image import COMPONENTS, FIELD_MAP, PHASE, Image, 
 from qsmnode.phantom.encoders.maker import Maker
 from qsmnode.phantom.part10 import SeriesWriter
 from qsmnode.phantom.pixels import decimal, plane_position
-from qsmnode.phantom.scan import Scan
+from qsmnode.phantom.scan import PulseSequence, Scan
 from qsmnode.phantom.visit import clock
 
 _DESCRIBED = {
@@ -175,22 +175,13 @@ def _describe_dimensions(ds: Dataset, scan: Scan, made: Object) -> None:
 
 def _shared(scan: Scan, more: Dataset) -> Dataset:
     sequence, geometry = scan.sequence, scan.geometry
-    ds = Dataset()
+    ds = _equipment(sequence)
     ds.MRImagingModifierSequence = item(
         PixelBandwidth="300",
         MagnetizationTransfer="NONE",
         BloodSignalNulling="NO",
         Tagging="NONE",
         TransmitterFrequency=scan.frequency_mhz,
-    )
-    ds.MRReceiveCoilSequence = item(
-        ReceiveCoilName="HEAD",
-        ReceiveCoilManufacturerName="",
-        ReceiveCoilType="VOLUME",
-        QuadratureReceiveCoil="YES",
-    )
-    ds.MRTransmitCoilSequence = item(
-        TransmitCoilName="BODY", TransmitCoilManufacturerName="", TransmitCoilType="BODY"
     )
     ds.MRTimingAndRelatedParametersSequence = item(
         SpecificAbsorptionRateSequence=item(
@@ -202,16 +193,6 @@ def _shared(scan: Scan, more: Dataset) -> Dataset:
         FlipAngle=decimal(sequence.flip_deg),
         RFEchoTrainLength=0,
         GradientEchoTrainLength=len(sequence.echo_times_s),
-    )
-    ds.MRModifierSequence = item(
-        InversionRecovery="NO" if sequence.inversion_time_ms is None else "YES",
-        FlowCompensation="NONE",
-        Spoiling="RF",
-        T2Preparation="NO",
-        SpectrallySelectedExcitation="NONE",
-        SpatialPresaturation="NONE",
-        ParallelAcquisition="NO",
-        PartialFourier="NO",
     )
     ds.MRAveragesSequence = item(NumberOfAverages="1")
     ds.MRFOVGeometrySequence = item(
@@ -230,11 +211,36 @@ def _shared(scan: Scan, more: Dataset) -> Dataset:
         SpacingBetweenSlices=decimal(geometry.voxel_mm[2]),
         PixelSpacing=[decimal(geometry.voxel_mm[1]), decimal(geometry.voxel_mm[0])],
     )
+    ds.update(more)
+    return ds
+
+
+def _equipment(sequence: PulseSequence) -> Dataset:
+    """Coils, what the sequence leaves out, and the part of the body."""
+    ds = Dataset()
+    ds.MRReceiveCoilSequence = item(
+        ReceiveCoilName="HEAD",
+        ReceiveCoilManufacturerName="",
+        ReceiveCoilType="VOLUME",
+        QuadratureReceiveCoil="YES",
+    )
+    ds.MRTransmitCoilSequence = item(
+        TransmitCoilName="BODY", TransmitCoilManufacturerName="", TransmitCoilType="BODY"
+    )
+    ds.MRModifierSequence = item(
+        InversionRecovery="NO" if sequence.inversion_time_ms is None else "YES",
+        FlowCompensation="NONE",
+        Spoiling="RF",
+        T2Preparation="NO",
+        SpectrallySelectedExcitation="NONE",
+        SpatialPresaturation="NONE",
+        ParallelAcquisition="NO",
+        PartialFourier="NO",
+    )
     ds.FrameAnatomySequence = item(
         AnatomicRegionSequence=item(CodeValue="T-A0100", CodingSchemeDesignator="SRT", CodeMeaning="Brain"),
         FrameLaterality="U",
     )
-    ds.update(more)
     return ds
 
 

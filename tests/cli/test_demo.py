@@ -1,0 +1,49 @@
+"""The demo's scanner may be any vendor's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from qsmnode.cli import demo, parser
+from qsmnode.errors import UsageError
+from qsmnode.node import demonstration
+from qsmnode.phantom.protocol import Protocol
+from qsmnode.phantom.sphere import SimulatedSphere, Sphere, simulate_sphere
+from qsmnode.phantom.vendors import VENDORS
+
+
+@pytest.fixture(scope="module")
+def sphere() -> SimulatedSphere:
+    protocol = Protocol((0.005, 0.012), shape=(14, 16, 3), voxel_mm=(9.0, 9.0, 20.0))
+    return simulate_sphere(Sphere(14.0), protocol)
+
+
+def test_every_vendor_can_be_named() -> None:
+    assert tuple(VENDORS) == demo.VENDORS
+    for name in VENDORS:
+        assert parser().parse_args(["demo", "--vendor", name]).vendor == name
+    assert parser().parse_args(["demo"]).vendor == "siemens"
+
+
+def test_another_one_is_a_mistake_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(["demo", "--vendor", "acme"])
+    assert ended.value.code == 2
+    assert "philips-enhanced" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("vendor", ["siemens", "philips-enhanced", "ge"])
+def test_the_scanner_writes_as_it_is_told(vendor: str, sphere: SimulatedSphere, tmp_path: Path) -> None:
+    files = demonstration.scan(sphere, tmp_path, vendor)
+    assert files
+    assert {path.parent for path in files} == {tmp_path / "scanner"}
+    found = {pydicom.dcmread(path, stop_before_pixels=True).Manufacturer for path in files}
+    assert found == {VENDORS[vendor].maker.manufacturer}
+
+
+def test_the_scanner_refuses_a_vendor_that_is_none(sphere: SimulatedSphere, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="expected one of siemens"):
+        demonstration.scan(sphere, tmp_path, "acme")
