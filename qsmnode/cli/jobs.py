@@ -64,6 +64,8 @@ def _lines(acquisition: dict[str, Any]) -> Iterator[Text]:
     revision = f" revision {acquisition['revision']}" if acquisition["revision"] > 1 else ""
     head = f"acquisition {acquisition['id']}{revision}  {acquisition['description']}"
     yield _line(head, acquisition["state"], acquisition["reason"])
+    if acquisition["asked"]:
+        yield Text(f"  for what is missing: {acquisition['asked']}")
     if acquisition["conflicting"]:
         yield Text(f"  {acquisition['conflicting']} of its images came again with other bytes: not used")
     for job in acquisition["jobs"]:

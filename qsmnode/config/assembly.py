@@ -23,6 +23,13 @@ class AssemblySettings(Settings):
         description="Time since the last arrival, in seconds, after which what is incomplete is rejected.",
     )
 
+    ask_after: Number = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="Part of deadline_s without an arrival after which a route's ask_for_missing is asked.",
+    )
+
     @model_validator(mode="after")
     def _ordered(self) -> AssemblySettings:
         if self.deadline_s < self.settling_s:

@@ -24,6 +24,7 @@ def check_routes(
         _check_reachable(document, index)
         _check_senders(document, path)
         _check_receivers(document, path)
+        _check_asked(document, path)
         check_keywords(document, (*path, "match"))
         if products is not None:
             _check_products(document, path, products)
@@ -72,6 +73,21 @@ def _check_receivers(document: Document, path: KeyPath) -> None:
             document.blame((*here, index), unknown_name("peer", name, peers))
         elif isinstance(peers[name], dict) and not can_receive(peers[name]):
             document.blame((*here, index), f"peer {name!r} cannot receive: it has neither port nor folder")
+
+
+def _check_asked(document: Document, path: KeyPath) -> None:
+    """Who is asked for missing images has to be called, and has to be let in with them."""
+    here = (*path, "ask_for_missing")
+    name, peers = document.get(*here), document.mapping("peers")
+    if not isinstance(name, str):
+        return
+    peer = peers.get(name)
+    if name not in peers:
+        document.blame(here, unknown_name("peer", name, peers))
+    elif isinstance(peer, dict) and ("ae_title" not in peer or peer.get("port") is None):
+        document.blame(here, f"peer {name!r} cannot be asked: it has no AE title and port")
+    elif isinstance(peer, dict) and peer.get("may_send") is False:
+        document.blame(here, f"peer {name!r} could not send what it is asked for: it has may_send: false")
 
 
 def _check_products(document: Document, path: KeyPath, products: Collection[str]) -> None:

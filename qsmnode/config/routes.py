@@ -26,6 +26,10 @@ class Route(Settings):
     send_to: tuple[Text, ...] = Field(
         min_length=1, description="Names of the peers that receive the products."
     )
+    ask_for_missing: Text | None = Field(
+        None,
+        description="Name of an archive that is asked for the images of an incomplete acquisition.",
+    )
     on_reject: Literal["ledger", "report"] = Field(
         "ledger", description="Where the reason is shown when a matching acquisition cannot be reconstructed."
     )

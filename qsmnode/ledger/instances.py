@@ -64,6 +64,11 @@ class Instances:
         )
         return bool(found)
 
+    def absent(self, sop_instance_uids: Iterable[str]) -> list[str]:
+        """Those of which nothing is here, whatever its bytes."""
+        known = "SELECT 1 FROM instance WHERE sop_instance_uid = ? AND state != 'purged'"
+        return [uid for uid in sop_instance_uids if not self._db.rows(known, (uid,))]
+
     def add(
         self,
         *,

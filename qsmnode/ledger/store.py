@@ -12,6 +12,7 @@ from qsmnode.ledger.database import Database
 from qsmnode.ledger.deliveries import Deliveries
 from qsmnode.ledger.instances import Instances
 from qsmnode.ledger.jobs import Jobs
+from qsmnode.ledger.questions import Questions
 
 FOLDERS = ("instances", "jobs", "products")
 
@@ -42,6 +43,7 @@ class Store:
         self.acquisitions = Acquisitions(self.database)
         self.jobs = Jobs(self.database)
         self.deliveries = Deliveries(self.database)
+        self.questions = Questions(self.database, self.acquisitions)
 
     def path(self, relative: str) -> Path:
         """The file behind a path of the ledger."""

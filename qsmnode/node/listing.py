@@ -39,6 +39,7 @@ def _acquisition(store: Store, row: Any) -> dict[str, Any]:
         "reason": row.reason,
         "route": row.route,
         "missing": list(row.missing),
+        "asked": store.questions.answer(row.id),
         "conflicting": store.instances.conflicting_with(row.id),
         "description": row.description,
         "deadline": _iso(row.deadline_at),

@@ -11,12 +11,14 @@ from qsmnode.config import Config
 from qsmnode.ledger.store import Store
 from qsmnode.node.assembler import Assembler
 from qsmnode.node.control import Control
+from qsmnode.node.query import Query
 from qsmnode.node.receiver import Receiver
 from qsmnode.node.sender import Sender
 from qsmnode.node.worker import Worker
 
 _log = logging.getLogger(__name__)
 _STOP_S = 20.0
+_LOOK_S = 0.5
 
 
 class Node:
@@ -40,10 +42,11 @@ class Node:
             Sender(config, self.store),
             Worker(config, self.store),
             Assembler(config, self.store),
+            Query(config, self.store),
             self._control,
             self._receiver,
         )
-        self._started: list[Sender | Worker | Assembler | Control | Receiver] = []
+        self._started: list[Sender | Worker | Assembler | Query | Control | Receiver] = []
 
     @property
     def port(self) -> int:
@@ -93,7 +96,8 @@ def run_until_signalled(node: Node) -> None:
             node.port,
             node.config.node.store,
         )
-        asked.wait()
+        while not asked.wait(_LOOK_S):
+            pass  # the system may hand a signal to another thread, which does not interrupt this wait
 
 
 def _boot(store: Store) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from qsmnode.config import Config
+from qsmnode.config import Config, DicomPeer
 from qsmnode.dicom.instance import Instance, read_instance
 from qsmnode.errors import UnreadableDicom
 from qsmnode.ledger.acquisitions import AcquisitionRow
@@ -34,6 +34,8 @@ class Assembler:
         self._config = config
         self._store = store
         self._timers = Timers(config.assembly.settling_s, config.assembly.deadline_s)
+        asked = [config.peers.get(route.ask_for_missing or "") for route in config.routes]
+        self._archives = frozenset(peer.ae_title for peer in asked if isinstance(peer, DicomPeer))
         self._loop = Loop("assembler", self._step, store.database.wake)
         self._touched: dict[str, None] = {}  # an ordered set of studies to look at
         self._last_look = 0.0
@@ -90,8 +92,7 @@ class Assembler:
         rows = self._store.instances.of_study(study_uid)
         headers = self._headers_of(study_uid, rows)
         known = self._store.acquisitions.latest(study_uid)
-        callers = self._store.instances.callers
-        found = list(candidates(rows, headers, self._config, callers))
+        found = list(candidates(rows, headers, self._config, self._callers))
         adopted = self._adopted(found, known)
         for candidate in found:
             row = known.pop(adopted[candidate.key]) if candidate.key in adopted else None
@@ -110,6 +111,11 @@ class Assembler:
             {candidate.key: {member.id for member in candidate.members} for candidate in found},
             {key: members(row.id) if fresh else set() for key, row in known.items()},
         )
+
+    def _callers(self, instance_ids: Iterable[int]) -> tuple[frozenset[str], bool]:
+        """Who sent these; an archive that only added what it was asked for did not send the scan."""
+        titles, gone = self._store.instances.callers(instance_ids)
+        return titles - self._archives or titles, gone
 
     def _headers_of(self, study_uid: str, rows: Sequence[InstanceRow]) -> dict[int, Instance]:
         cached = self._headers.pop(study_uid, {})

@@ -1,10 +1,10 @@
-"""Asking: an association that this node opens, C-ECHO and C-STORE on it."""
+"""Asking: an association that this node opens, C-ECHO, C-STORE and questions with an identifier on it."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -16,9 +16,28 @@ from qsmnode.node.wire.uids import uid_name
 
 MOST_CONTEXTS = 128
 _CLOSE_S = 2.0
+_LONGEST_COMMAND = 65536
+_LONGEST_IDENTIFIER = 65536
+_PENDING = (0xFF00, 0xFF01)
 
 Pair = tuple[str, str]
 """SOP class and transfer syntax, proposed and accepted together."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer to a question: its command, and the bytes of its identifier where it has one."""
+
+    command: command.Command
+    identifier: bytes
+
+    @property
+    def status(self) -> int:
+        return command.number(self.command, command.STATUS)
+
+    @property
+    def is_last(self) -> bool:
+        return self.status not in _PENDING
 
 
 @dataclass(frozen=True)
@@ -114,6 +133,36 @@ class Association:
             answer = self._response()
             return command.number(answer, command.STATUS), command.text(answer, command.ERROR_COMMENT)
 
+    def ask(
+        self, pair: Pair, kind: int, identifier: bytes, extra: Mapping[int, command.Value]
+    ) -> Iterator[Reply]:
+        """C-FIND or C-MOVE in the context of ``pair``: each answer as it comes, up to and with the last.
+
+        Args:
+            pair: an accepted one.
+            kind: the command field.
+            identifier: what is asked, in the pair's transfer syntax.
+            extra: further elements of the command.
+
+        Raises:
+            PeerUnreachable: the association ended, or no answer came in time.
+            PeerError: an answer breaks the protocol or is larger than any can be.
+        """
+        context = self._accepted[pair]
+        request = {**self._request(kind, pair[0], command.WITH_DATA_SET), **extra}
+        request[command.PRIORITY] = command.MEDIUM_PRIORITY
+        with self._named("a question"):
+            self._connection.send_command(context, command.encode(request), self._patience)
+            size = self._connection.fragment_size
+            for begin in range(0, len(identifier), size):
+                piece, last = identifier[begin : begin + size], begin + size >= len(identifier)
+                self._connection.send(data_pdu(context, piece, command=False, last=last), self._patience)
+            while True:
+                reply = Reply(*self._message(_LONGEST_IDENTIFIER))
+                yield reply
+                if reply.is_last:
+                    return
+
     @property
     def _patience(self) -> float:
         return self.target.response_timeout_s
@@ -189,24 +238,42 @@ class Association:
             raise UnreadableDicom(f"{file.path.name}: cannot be read ({error.strerror})") from error
 
     def _response(self) -> command.Command:
-        received = bytearray()
+        return self._message(0)[0]
+
+    def _message(self, longest: int) -> tuple[command.Command, bytes]:
+        """The next answer, and its data set of at most so many bytes."""
+        received, data = bytearray(), bytearray()
+        answer: command.Command | None = None
         while True:
-            kind, payload = self._connection.read_pdu(self._patience, self._patience)
-            if kind == acse.ABORT:
-                raise PeerUnreachable("aborted by the peer")
-            if kind == acse.RELEASE_RQ:
-                raise PeerUnreachable("released by the peer before it answered")
-            if kind != acse.DATA:
-                raise PeerError("an answer that is none")
-            for _context, is_command, last, data in fragments(payload):
-                if not is_command:
-                    raise PeerError("an answer with a data set")
-                received += data
-                if last:
-                    answer = command.decode(bytes(received))
-                    if command.number(answer, command.MESSAGE_ID_ANSWERED) != self._message_id:
-                        raise PeerError("an answer to another request")
-                    return answer
+            for is_command, last, fragment in self._fragments():
+                (received if is_command else data).extend(fragment)
+                if is_command == (answer is not None):
+                    raise PeerError("an answer out of its order")
+                if len(received) > _LONGEST_COMMAND or len(data) > longest:
+                    raise PeerError(f"an answer with a data set of more than {longest} bytes")
+                if answer is None and last:
+                    answer = self._answer(bytes(received))
+                    if command.number(answer, command.DATA_SET_TYPE) == command.NO_DATA_SET:
+                        return answer, b""
+                elif answer is not None and last:
+                    return answer, bytes(data)
+
+    def _fragments(self) -> Iterator[tuple[bool, bool, memoryview]]:
+        kind, payload = self._connection.read_pdu(self._patience, self._patience)
+        if kind == acse.ABORT:
+            raise PeerUnreachable("aborted by the peer")
+        if kind == acse.RELEASE_RQ:
+            raise PeerUnreachable("released by the peer before it answered")
+        if kind != acse.DATA:
+            raise PeerError("an answer that is none")
+        for _context, is_command, last, data in fragments(payload):
+            yield is_command, last, data
+
+    def _answer(self, received: bytes) -> command.Command:
+        answer = command.decode(received)
+        if command.number(answer, command.MESSAGE_ID_ANSWERED) != self._message_id:
+            raise PeerError("an answer to another request")
+        return answer
 
     def _release(self) -> None:
         """Part in peace; a peer that doesn't answer to that has lost nothing."""

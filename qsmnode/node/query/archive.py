@@ -1,0 +1,129 @@
+"""One archive, asked for the images of a series and to send some of them here: C-FIND and C-MOVE."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from qsmnode.errors import PeerError, PeerRefused, PeerUnreachable
+from qsmnode.node.query import identifier
+from qsmnode.node.wire import command
+from qsmnode.node.wire.requestor import Association, Pair, Reply, Target, pair_name
+from qsmnode.node.wire.status import SUCCESS, describe
+from qsmnode.node.wire.uids import IMPLICIT_LITTLE, STUDY_ROOT_FIND, STUDY_ROOT_MOVE
+
+MOST_IMAGES = 20_000
+"""Of all series together; no scan has more."""
+IMAGES_AT_ONCE = 200
+"""In one C-MOVE: a list of UIDs that every archive takes."""
+LONGEST_S = 600.0
+"""For one question with all of its answers."""
+
+_FIND: Pair = (STUDY_ROOT_FIND, IMPLICIT_LITTLE)
+_MOVE: Pair = (STUDY_ROOT_MOVE, IMPLICIT_LITTLE)
+_SOME_FAILED = 0xB000
+_WORDS = {
+    0xA701: "it cannot count the images",
+    0xA702: "it cannot send the images",
+    0xA801: "it does not know the destination",
+    0xFE00: "cancelled by the archive",
+}
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What came of a request to send images: how many it sent, how many it failed to send."""
+
+    sent: int
+    failed: int
+
+
+def find(
+    target: Target, study_uid: str, series_uids: Sequence[str], stopping: Callable[[], bool]
+) -> dict[str, list[str]]:
+    """The images that an archive has of these series, each in the order of its answers.
+
+    Raises:
+        PeerUnreachable: no association, no answer in time, or ``stopping`` said so.
+        PeerRefused: it takes no such question, or answers with a failure.
+        PeerError: its answers break the protocol, or never end.
+    """
+    found: dict[str, list[str]] = {}
+    count = 0
+    with Association(target, [_FIND]) as association:
+        for series_uid in series_uids:
+            asked = identifier.images_of(study_uid, series_uid)
+            images = found.setdefault(series_uid, [])
+            for reply in _replies(association, _FIND, command.C_FIND_RQ, asked, {}, stopping):
+                if not reply.is_last:
+                    images.append(identifier.image_uid(reply.identifier))
+                    count += 1
+                    if count > MOST_IMAGES:
+                        raise PeerError(f"{target}: lists more than {MOST_IMAGES} images for one scan")
+                elif reply.status != SUCCESS:
+                    raise PeerRefused(f"{target}: answers C-FIND with {_described(reply.status)}")
+    return found
+
+
+def move(
+    target: Target, study_uid: str, wanted: Mapping[str, Sequence[str]], stopping: Callable[[], bool]
+) -> Moved:
+    """Have an archive send images to this node, under the title by which it is called.
+
+    Args:
+        target: the archive.
+        study_uid: of all of them.
+        wanted: series to the images that are wanted of it.
+        stopping: asked between answers.
+
+    Raises:
+        PeerUnreachable, PeerRefused, PeerError: as for :func:`find`.
+    """
+    sent = failed = 0
+    with Association(target, [_MOVE]) as association:
+        for series_uid, uids in wanted.items():
+            for begin in range(0, len(uids), IMAGES_AT_ONCE):
+                some = uids[begin : begin + IMAGES_AT_ONCE]
+                asked = identifier.these_images(study_uid, series_uid, some)
+                to: dict[int, command.Value] = {command.MOVE_DESTINATION: target.calling}
+                for reply in _replies(association, _MOVE, command.C_MOVE_RQ, asked, to, stopping):
+                    if reply.is_last:
+                        one = _moved(target, reply)
+                        sent, failed = sent + one.sent, failed + one.failed
+    return Moved(sent, failed)
+
+
+def _replies(
+    association: Association,
+    pair: Pair,
+    kind: int,
+    asked: bytes,
+    extra: Mapping[int, command.Value],
+    stopping: Callable[[], bool],
+) -> Iterator[Reply]:
+    if refusal := association.refusal(pair):
+        raise PeerRefused(f"{association.target}: {pair_name(pair)}: {refusal}", permanent=True)
+    deadline = time.monotonic() + LONGEST_S
+    for reply in association.ask(pair, kind, asked, extra):
+        yield reply
+        if stopping():
+            raise PeerUnreachable(f"{association.target}: this node stops")
+        if time.monotonic() > deadline:
+            raise PeerError(f"{association.target}: answers do not end within {LONGEST_S:g} s")
+
+
+def _moved(target: Target, reply: Reply) -> Moved:
+    if reply.status not in (SUCCESS, _SOME_FAILED):
+        raise PeerRefused(
+            f"{target}: answers C-MOVE with {_described(reply.status)}; does it know {target.calling} with "
+            "this host's address and port?"
+        )
+    counts = {element: reply.command.get(element, 0) for element in (command.COMPLETED, command.WARNED)}
+    failed = reply.command.get(command.FAILED, 0)
+    return Moved(sum(int(count) for count in counts.values()), int(failed))
+
+
+def _described(status: int) -> str:
+    words = _WORDS.get(status)
+    return f"0x{status:04X}, {words}" if words else describe(status)

@@ -1,0 +1,93 @@
+"""The query role: once per acquisition revision, asks its route's archive for what did not arrive."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from qsmnode.config import Config, DicomPeer
+from qsmnode.dicom.instance import Instance
+from qsmnode.errors import PeerError
+from qsmnode.ledger.acquisitions import AcquisitionRow
+from qsmnode.ledger.store import Store
+from qsmnode.node.query.archive import find, move
+from qsmnode.node.supervise import Loop
+from qsmnode.node.target import target_of
+from qsmnode.node.wire.requestor import Target
+
+_log = logging.getLogger(__name__)
+_LONGEST_WAIT_S = 60.0
+
+
+class Query:
+    """Looks for acquisitions that stay incomplete on routes with ``ask_for_missing``.
+
+    What an archive sends comes in through the receiver like everything else, and so is durable, counted and
+    looked at there; here is only asked, and noted what was answered.
+    """
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self._config = config
+        self._store = store
+        self._archives = {
+            route.name: route.ask_for_missing for route in config.routes if route.ask_for_missing is not None
+        }
+        # an acquisition's deadline is pushed back by each arrival: so is the time to ask
+        self._before_deadline_s = (1.0 - config.assembly.ask_after) * config.assembly.deadline_s
+        self._loop = Loop("query", self._step, store.database.wake)
+
+    def start(self) -> None:
+        """Begin, where any route asks."""
+        if self._archives:
+            self._loop.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """End after the answer that is on its way; what was not answered is asked after the next start."""
+        self._loop.stop(timeout_s)
+
+    def _step(self) -> None:
+        seen = self._store.database.version
+        questions = self._store.questions
+        due = questions.due(self._archives, time.time() + self._before_deadline_s)
+        for row in due:
+            if self._loop.stopping:
+                return
+            self._ask(row)
+        if not due:
+            deadline = questions.next_deadline(self._archives)
+            wait = _LONGEST_WAIT_S if deadline is None else deadline - self._before_deadline_s - time.time()
+            self._store.database.wait_for_change(seen, min(_LONGEST_WAIT_S, max(0.05, wait)))
+
+    def _ask(self, row: AcquisitionRow) -> None:
+        assert row.route is not None
+        name = self._archives[row.route]
+        peer = self._config.peers[name]
+        assert isinstance(peer, DicomPeer)
+        try:
+            answer = self._answer(row, target_of(self._config, name, peer))
+        except PeerError as error:
+            if self._loop.stopping:
+                return  # asked again after the next start
+            self._store.questions.note(row.id, "failed", f"asked {name}: {error}")
+            _log.warning("acquisition %d: asked for what is missing: %s", row.id, error)
+            return
+        self._store.questions.note(row.id, "answered", f"asked {name}: {answer}")
+        _log.info("acquisition %d: asked %s for what is missing: %s", row.id, name, answer)
+
+    def _answer(self, row: AcquisitionRow, target: Target) -> str:
+        """Find the images of its series, and have those sent that are not here."""
+        members = self._store.instances.of_acquisition(row.id)
+        series = sorted({Instance.from_json(member.header or "").series_uid for member in members})
+        found = find(target, row.study_uid, series, lambda: self._loop.stopping)
+        wanted = {uid: self._store.instances.absent(images) for uid, images in found.items()}
+        missing = sum(map(len, wanted.values()))
+        if not missing:
+            return f"it has {sum(map(len, found.values()))} images of these series, and all of them are here"
+        moved = move(
+            target,
+            row.study_uid,
+            {uid: images for uid, images in wanted.items() if images},
+            lambda: self._loop.stopping,
+        )
+        failed = f", and failed to send {moved.failed}" if moved.failed else ""
+        return f"it sent {moved.sent} of {missing} images that were not here{failed}"
