@@ -36,12 +36,16 @@ def data_findings(
         limits: of the route that it takes.
         phase_is_unwrapped: the scanner has made the phase continuous.
     """
-    finite = np.isfinite(stack.magnitude).all(axis=0) & np.isfinite(stack.phase).all(axis=0)
-    clean = replace(
-        stack,
-        magnitude=np.where(finite, stack.magnitude, np.float32(0)),
-        phase=np.where(finite, stack.phase, np.float32(0)),
+    first = EchoStack(  # they tell everything that is looked at here
+        stack.magnitude[:2],
+        stack.phase[:2],
+        stack.echo_times_s[:2],
+        stack.imaging_frequency_mhz,
+        stack.grid,
+        stack.readout_axis,
     )
+    finite: Mask = np.isfinite(first.magnitude).all(axis=0) & np.isfinite(first.phase).all(axis=0)
+    clean = first if finite.all() else _zeroed(first, finite)
     head = foreground(clean.magnitude, stack.grid.voxel_mm) & finite
     if not head.any():
         return Looked((), stack)  # the engine refuses it in its own words
@@ -54,6 +58,16 @@ def data_findings(
     ]
     dark = any(finding.check == "poles" for finding in findings)
     return Looked(tuple(findings), _without(stack, poles) if dark else stack)
+
+
+def _zeroed(stack: EchoStack, finite: Mask) -> EchoStack:
+    """NaN and infinity as 0, in every echo."""
+    zero = np.float32(0)
+    return replace(
+        stack,
+        magnitude=np.where(finite, stack.magnitude, zero),
+        phase=np.where(finite, stack.phase, zero),
+    )
 
 
 def _phase(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy.ndimage
 
 from qsmnode.engine.coarse import Coarse
 from qsmnode.engine.offset.phasors import echo_steps
 from qsmnode.engine.types import EchoStack, Float, Mask
 from qsmnode.engine.unwrap.growth import unwrap_alone
-from qsmnode.engine.wrapping import wrapped
 
 BLOCK_MM = 4.0
 SMOOTH_MM = 6.0
@@ -138,13 +138,13 @@ def poles(stack: EchoStack, head: Mask) -> Mask:
     marked: Mask = np.zeros(head.shape, dtype=np.bool_)
     if len(stack.echo_times_s) < 2:
         return marked
+    one, two = (_steps(stack.phase[echo]) for echo in (0, 1))
+    between = _steps(stack.phase[1] - stack.phase[0])
     for first, second in ((0, 1), (0, 2), (1, 2)):
-        here = _corner(head, first, second, 0, 0)
-        for i, j in ((0, 1), (1, 0), (1, 1)):
-            here = here & _corner(head, first, second, i, j)
-        one, two = (_winding(stack.phase[echo], first, second) for echo in (0, 1))
-        between = _winding(wrapped(stack.phase[1] - stack.phase[0]), first, second)
-        at = here & (one != 0) & (one == two) & (between == 0)
+        corners = [_corner(head, first, second, i, j) for i in (0, 1) for j in (0, 1)]
+        turns = _winding(one, first, second)
+        at = np.logical_and.reduce(corners) & (turns != 0)
+        at &= (turns == _winding(two, first, second)) & (_winding(between, first, second) == 0)
         for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
             _corner(marked, first, second, i, j)[at] = True
     return _lines(marked)
@@ -159,12 +159,26 @@ def _lines(marked: Mask) -> Mask:
     return kept
 
 
-def _winding(phase: Float, first: int, second: int) -> Float:
+def _steps(phase: Float) -> list[npt.NDArray[np.int8]]:
+    """Whole turns that lie between neighbours along each axis."""
+    turn = np.float32(2 * np.pi)
+    return [np.rint(np.diff(phase, axis=axis) / turn).astype(np.int8) for axis in range(3)]
+
+
+def _winding(steps: list[npt.NDArray[np.int8]], first: int, second: int) -> npt.NDArray[np.int8]:
     """Whole turns of the phase around each square of four voxels in the plane of two axes."""
-    corners = [_corner(phase, first, second, i, j) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))]
-    around = sum(wrapped(corners[(n + 1) % 4] - corners[n]) for n in range(4))
-    turns: Float = np.rint(around / np.float32(2 * np.pi))
+    one, two = steps[first], steps[second]
+    near, far = (_cut(one, second, end) for end in (0, 1))
+    left, right = (_cut(two, first, end) for end in (0, 1))
+    turns: npt.NDArray[np.int8] = near + right - far - left
     return turns
+
+
+def _cut(values: npt.NDArray[np.int8], axis: int, end: int) -> npt.NDArray[np.int8]:
+    """All but the last (0) or the first (1) along an axis; a view."""
+    where = [slice(None)] * 3
+    where[axis] = slice(end, values.shape[axis] - 1 + end)
+    return values[tuple(where)]
 
 
 def _corner(values: Any, first: int, second: int, i: int, j: int) -> Any:
