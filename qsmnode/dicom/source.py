@@ -246,7 +246,7 @@ def _polar(
         )
     if float(magnitude.max()) <= 0:
         raise NotEligible("magnitude images are empty", check="magnitude")
-    may_alternate = encoding.prefers_complex and acquisition.dimensions == 3 and not unwrapped
+    may_alternate = encoding.prefers_complex and acquisition.dimensions != 2 and not unwrapped
     if may_alternate and alternates(magnitude[0], phase[0]):
         phase = with_every_second_slice_negated(phase)
         remarks.append("slices alternated in sign: every second one negated")

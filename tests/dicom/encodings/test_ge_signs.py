@@ -42,8 +42,11 @@ def written(slices: int, empty: int, alternating: bool) -> Callable[[Dataset], N
     return change
 
 
-def read(builder: Any, kinds: str, slices: int, empty: int, alternating: bool) -> Source:
+def read(
+    builder: Any, kinds: str, slices: int, empty: int, alternating: bool, dimension: str = "3D"
+) -> Source:
     made = builder.write(
+        dimension=dimension,
         vendor="ge",
         kinds=tuple(kinds),
         slices=slices,
@@ -69,6 +72,14 @@ def test_the_head_comes_out_whole(
         turn /= abs(turn)
         assert min(abs(turn - 1), abs(turn + 1)) < 1e-2
         assert np.abs(found * np.sign(turn.real) - truth).max() < 0.01 * np.abs(truth).max()
+
+
+@pytest.mark.parametrize(("dimension", "undone"), [("3D", True), ("", True), ("2D", False)])
+def test_a_header_silent_on_its_dimensions_leaves_it_to_the_data(
+    builder: Any, dimension: str, undone: bool
+) -> None:
+    source = read(builder, "RI", 6, 0, True, dimension)
+    assert any("alternated" in word for word in source.warnings) is undone
 
 
 @given(
