@@ -86,7 +86,9 @@ def order_slices(positions: Sequence[Sequence[float]], orientation: Sequence[flo
     normal = slice_normal(orientation)
     points = np.asarray([[float(value) for value in position] for position in positions], dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 3 or not np.all(np.isfinite(points)):
-        raise NotEligible("ImagePositionPatient: expected three finite coordinates in mm for every slice")
+        raise NotEligible(
+            "ImagePositionPatient: expected three finite coordinates in mm for every slice", check="slices"
+        )
     if len(points) == 1:
         return SliceOrder((0,), None)
     places = points @ np.asarray(normal)
@@ -101,14 +103,17 @@ def order_slices(positions: Sequence[Sequence[float]], orientation: Sequence[flo
 def _refuse_irregular(steps: npt.NDArray[np.float64]) -> None:
     """Compare every step with the median: one missing slice doubles one step."""
     if float(steps.min()) < POSITION_TOLERANCE_MM:
-        raise NotEligible(f"two slices lie at one place (slice {int(steps.argmin()) + 1} and the next)")
+        raise NotEligible(
+            f"two slices lie at one place (slice {int(steps.argmin()) + 1} and the next)", check="slices"
+        )
     typical = float(np.median(steps))
     tolerance = max(SPACING_TOLERANCE * typical, POSITION_TOLERANCE_MM)
     wrong = int(np.argmax(np.abs(steps - typical)))
     if abs(float(steps[wrong]) - typical) > tolerance:
         raise NotEligible(
             f"slices are not equally spaced: {float(steps[wrong]):.3f} mm after slice {wrong + 1}, "
-            f"{typical:.3f} mm elsewhere (a gap or a missing slice)"
+            f"{typical:.3f} mm elsewhere (a gap or a missing slice)",
+            check="slices",
         )
 
 
@@ -122,7 +127,10 @@ def _refuse_shear(
     sideways = points - points[0] - np.outer(places - places[0], normal)
     worst = float(np.linalg.norm(sideways, axis=1).max())
     if worst > max(0.1 * spacing, 5 * POSITION_TOLERANCE_MM):
-        raise NotEligible(f"slices are shifted against each other within their plane by up to {worst:.3f} mm")
+        raise NotEligible(
+            f"slices are shifted against each other within their plane by up to {worst:.3f} mm",
+            check="slices",
+        )
 
 
 def affine_of(

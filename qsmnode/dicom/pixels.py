@@ -134,7 +134,8 @@ def _component_scaling(view: ImageView, encoding: Encoding) -> tuple[float, floa
         return (2.0, -4096.0)
     raise NotEligible(
         "unrecognised scaling of real and imaginary images: stored values are unsigned and RescaleIntercept "
-        "does not say where zero is"
+        "does not say where zero is",
+        check="phase_scaling",
     )
 
 
@@ -168,7 +169,9 @@ def wrapped_or_unwrapped(phase: Picture, units: Collection[PhaseUnit]) -> tuple[
     """
     said = {unit.unwrapped for unit in units}
     if len(said) > 1:
-        raise NotEligible("some phase images say that they are unwrapped, others do not")
+        raise NotEligible(
+            "some phase images say that they are unwrapped, others do not", check="phase_scaling"
+        )
     if said == {True}:
         return phase, True
     turned = wrapped(phase)
@@ -178,7 +181,8 @@ def wrapped_or_unwrapped(phase: Picture, units: Collection[PhaseUnit]) -> tuple[
         return phase, True
     raise NotEligible(
         f"phase runs from {float(phase.min()):.3f} to {float(phase.max()):.3f} rad, more than one turn, and "
-        "its headers name no unit: unwrapped by the scanner, or scaled in an unknown way"
+        "its headers name no unit: unwrapped by the scanner, or scaled in an unknown way",
+        check="phase_scaling",
     )
 
 

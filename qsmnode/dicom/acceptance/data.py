@@ -44,7 +44,8 @@ def data_findings(
         stack.grid,
         stack.readout_axis,
     )
-    finite: Mask = np.isfinite(first.magnitude).all(axis=0) & np.isfinite(first.phase).all(axis=0)
+    good = np.isfinite(first.magnitude) & np.isfinite(first.phase)
+    finite = np.asarray(good.all(axis=0), dtype=np.bool_)
     clean = first if finite.all() else _zeroed(first, finite)
     head = foreground(clean.magnitude, stack.grid.voxel_mm) & finite
     if not head.any():

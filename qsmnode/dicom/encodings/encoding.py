@@ -169,13 +169,15 @@ def phase_to_radians(view: ImageView, encoding: Encoding) -> Scaling:
         return _spanning(view, Scaling(pair[0] * factors[0], pair[1] * factors[0], "RescaleType", True))
     if says_unwrapped(view):
         raise NotEligible(
-            "unrecognised phase scaling: unwrapped phase without a unit; a turn cannot be told from its range"
+            "unrecognised phase scaling: unwrapped phase without a unit; its range does not tell a turn",
+            check="phase_scaling",
         )
     scaling = encoding.phase_scaling(view)
     if scaling is None:
         raise NotEligible(
             f"unrecognised phase scaling ({encoding.name}): expected a real-world value mapping or rescale "
-            "values with unit rad or mrad, or stored values that span one turn"
+            "values with unit rad or mrad, or stored values that span one turn",
+            check="phase_scaling",
         )
     return scaling
 
@@ -199,7 +201,8 @@ def _spanning(view: ImageView, scaling: Scaling) -> Scaling:
     if reach < 2 * math.pi - abs(scaling.slope):
         raise NotEligible(
             f"unrecognised phase scaling: by the {scaling.rule} the stored values reach over "
-            f"{reach:.3f} rad, less than one turn"
+            f"{reach:.3f} rad, less than one turn",
+            check="phase_scaling",
         )
     return scaling
 
