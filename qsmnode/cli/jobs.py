@@ -70,7 +70,8 @@ def _lines(acquisition: dict[str, Any]) -> Iterator[Text]:
         yield Text(f"  {acquisition['conflicting']} of its images came again with other bytes: not used")
     for job in acquisition["jobs"]:
         share = f" {100 * job['progress']:.0f} % {job['step']}" if job["state"] == "running" else ""
-        yield _line(f"  job {job['id']} ({job['route']})", job["state"] + share, job["reason"])
+        task = "" if job["task"] == "qsm" else f"{job['task']}, "
+        yield _line(f"  job {job['id']} ({task}{job['route']})", job["state"] + share, job["reason"])
         for delivery in job["deliveries"]:
             again = f", next try {delivery['next_try']}" if delivery["next_try"] and delivery["tries"] else ""
             title = f"    delivery {delivery['id']}: {delivery['product']} to {delivery['peer']}"
