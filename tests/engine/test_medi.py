@@ -117,7 +117,7 @@ def test_merit_holds_back_voxels_that_do_not_fit() -> None:
     bad = some_voxels(balls, 0.01)
     signs = np.random.default_rng(7).choice([-1, 1], balls.grid.shape)
     broken = (balls.field + bad * signs * 0.15).astype(np.float32)
-    held, quality = _invert(balls, broken)
+    held, quality = _invert(balls, broken, merit=True)
     plain, without = _invert(balls, broken, merit=False)
     assert balls.error(held) < 0.6 * balls.error(plain)
     assert quality["inversion_inconsistent_fraction"] > 0

@@ -34,7 +34,7 @@ class Parameters:
     data_term: str = parameter(
         "nonlinear", "what differs: the complex signal, or phase", choices=("nonlinear", "linear")
     )
-    fidelity: float = parameter(500.0, "weight of the data (lambda)", unit="1/(rad mm)", low=1e-2, high=1e7)
+    fidelity: float = parameter(1000.0, "weight of the data (lambda)", unit="1/(rad mm)", low=1e-2, high=1e7)
     edges: float = parameter(
         0.9, "edges of the magnitude per voxel, of its three differences", unit="1", low=0.0, high=3.0
     )
@@ -45,7 +45,7 @@ class Parameters:
         low=0.0,
         high=20.0,
     )
-    merit: bool = parameter(True, "whether voxels that do not fit lose their weight")
+    merit: bool = parameter(False, "whether voxels that do not fit lose their weight")
     csf_zero: bool = parameter(False, "whether the ventricles' fluid is held uniform, and becomes zero")
     csf_lambda: float = parameter(
         100.0, "weight of the variance in the ventricles", unit="1/rad", low=0.0, high=1e6

@@ -36,19 +36,19 @@ def from_template(
 
 
 def from_differences(
-    phase: Float, first: Float, step: Float, echo_times_s: Sequence[float], mask: Mask
+    phase: Float, magnitude: Float, first: Float, step: Float, echo_times_s: Sequence[float], mask: Mask
 ) -> Float:
-    """Each echo follows a line through those before it (phase with an offset at echo time 0).
+    """Each echo follows the line through those before it, by their signal (phase with an offset at time 0).
 
     Args:
-        phase, first, echo_times_s, mask: as above.
+        phase, magnitude, first, echo_times_s, mask: as above.
         step: (X, Y, Z), rad, from the first to the second echo, unwrapped in space.
     """
     unwrapped = phase.copy()
     unwrapped[0] = first
     unwrapped[1] = np.where(mask, first + step, phase[1])
     times = np.asarray(echo_times_s, dtype=np.float32)
-    in_slabs(_follow_line, mask.shape[0], unwrapped, times, mask)
+    in_slabs(_follow_line, mask.shape[0], unwrapped, magnitude, times, mask)
     return unwrapped
 
 
@@ -104,22 +104,25 @@ def _follow_field(start: int, stop: int, phase: Float, magnitude: Float, times: 
 
 
 @compiled
-def _follow_line(start: int, stop: int, phase: Float, times: Float, mask: Mask) -> None:
+def _follow_line(start: int, stop: int, phase: Float, magnitude: Float, times: Float, mask: Mask) -> None:
     echoes, _, ny, nz = phase.shape
     for x in range(start, stop):
-        for echo in range(2, echoes):
-            middle = np.float32(times[:echo].mean())
-            spread = np.float32(0)
-            for e in range(echo):
-                spread += (times[e] - middle) ** 2
-            for y in range(ny):
-                for z in range(nz):
-                    if not mask[x, y, z]:
-                        continue
-                    mean = np.float32(0)
-                    slope = np.float32(0)
-                    for e in range(echo):
-                        mean += phase[e, x, y, z]
-                        slope += (times[e] - middle) * phase[e, x, y, z]
-                    target = mean / np.float32(echo) + slope / spread * (times[echo] - middle)
-                    phase[echo, x, y, z] = _nearest(phase[echo, x, y, z], target)
+        for y in range(ny):
+            for z in range(nz):
+                if not mask[x, y, z]:
+                    continue
+                # weighted sums of 1, t, t^2, phase and t phase over the echoes that are done
+                total, first, second, turned, twisted = 0.0, 0.0, 0.0, 0.0, 0.0
+                for echo in range(echoes):
+                    time = np.float64(times[echo])
+                    if echo > 1:
+                        spread = total * second - first * first
+                        slope = (total * twisted - first * turned) / spread if spread > 0 else 0.0
+                        target = (turned - slope * first) / total + slope * time if total > 0 else 0.0
+                        phase[echo, x, y, z] = _nearest(phase[echo, x, y, z], np.float32(target))
+                    power = np.float64(magnitude[echo, x, y, z]) ** 2
+                    total += power
+                    first += power * time
+                    second += power * time * time
+                    turned += power * phase[echo, x, y, z]
+                    twisted += power * time * phase[echo, x, y, z]

@@ -94,7 +94,7 @@ def _differences(
     alone = edge_weights(between[None], np.sqrt(magnitude[0] * magnitude[1])[None], (1.0,))
     step = grow(between, alone, mask).phase
     cut = cut_voxels(first, weights, mask) | cut_voxels(step, alone, mask)
-    return from_differences(phase, first, step, times, mask), cut
+    return from_differences(phase, magnitude, first, step, times, mask), cut
 
 
 def _individual(
