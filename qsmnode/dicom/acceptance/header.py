@@ -48,7 +48,10 @@ def _resonance(acquisition: Acquisition, limits: AcceptanceSettings) -> Iterator
         words = "MagneticFieldStrength is missing or implausible"
         yield from found(limits, "field_strength", "a known field strength", words)
     elif field_t < limits.min_horizontal_field_t:
-        expected = f"a horizontal bore, as from {limits.min_horizontal_field_t:g} T"
+        expected = (
+            f"a horizontal bore: at least {limits.min_horizontal_field_t:g} T, or less where "
+            "acceptance.min_horizontal_field_t says so"
+        )
         words = f"a magnet of {field_t:g} T may be open, its field upright: the B0 axis is not known"
         yield from found(limits, "b0_axis", expected, words)
 

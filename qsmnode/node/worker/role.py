@@ -113,6 +113,7 @@ class Worker:
                     Replaced(product.series_uid, first.sop_class_uid, first.sop_instance_uid)
                 )
                 for job in self._store.jobs.of_acquisition(acquisition_id)
+                if job.task != REFUSAL
                 for product in deliveries.products_of(job.id)
                 for first in deliveries.objects_of(product.id)[:1]
             }
