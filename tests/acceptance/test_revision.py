@@ -1,0 +1,64 @@
+"""Slices that come after the result was delivered: a second result that names the first, which stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pydicom
+
+from qsmnode.phantom.head import HeadShape, simulate
+from qsmnode.phantom.protocol import quick_protocol
+from qsmnode.phantom.siemens import write_classic
+from tests.acceptance.running import RunningNode
+
+
+def _undeclared(folder: Path) -> list[Path]:
+    """A small head whose headers do not say how many slices it has, bottom to top."""
+    files = write_classic(simulate(HeadShape(seed=5), quick_protocol(6.0)), folder)
+    places = {}
+    for path in files:
+        item = pydicom.dcmread(path)
+        item.remove_private_tags()
+        item.save_as(path)
+        places[path] = float(item.ImagePositionPatient[2])
+    return sorted(files, key=lambda path: places[path])
+
+
+def _delivered(folder: Path) -> dict[str, list[pydicom.Dataset]]:
+    """What lies in the folder, by series."""
+    found: dict[str, list[pydicom.Dataset]] = {}
+    for path in sorted(folder.rglob("*.dcm")):
+        item = pydicom.dcmread(path)
+        found.setdefault(item.SeriesInstanceUID, []).append(item)
+    return found
+
+
+def test_late_slices_make_a_revision_that_names_what_it_replaces(
+    run_node: Callable[..., RunningNode], storescu: Callable[..., Any], tmp_path: Path
+) -> None:
+    files = _undeclared(tmp_path / "scan")
+    of_a_slice = len(files) // 30
+    node = run_node("{folder: ./out}", assembly="settling_s: 1, deadline_s: 600")
+    out = node.config.parent / "out"
+    storescu(files[:-of_a_slice], node.port)
+    node.until_delivered(2)
+    before = _delivered(out)
+    storescu(files[-of_a_slice:], node.port)
+    node.until_delivered(4)
+    after = _delivered(out)
+
+    assert {uid: after[uid] for uid in before} == before
+    first = {items[0].Modality: items for items in before.values()}
+    second = {after[uid][0].Modality: after[uid] for uid in after if uid not in before}
+    assert (len(first["MR"]), len(second["MR"])) == (29, 30)
+    image, (report,) = second["MR"][0], second["SR"]
+    assert image.SeriesDescription.endswith("revision 2")
+    assert report.SeriesDescription.endswith("revision 2")
+    assert image.RelatedSeriesSequence[0].SeriesInstanceUID == first["MR"][0].SeriesInstanceUID
+    predecessor = report.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    assert predecessor.SeriesInstanceUID == first["SR"][0].SeriesInstanceUID
+    assert predecessor.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == first["SR"][0].SOPInstanceUID
+    states = [(item["revision"], item["state"]) for item in node.jobs()["acquisitions"]]
+    assert states == [(1, "queued"), (2, "queued")]
