@@ -17,7 +17,7 @@ from qsmnode.phantom.protocol import quick_protocol
 from qsmnode.phantom.vendors import write
 
 # a test's head is measured in few voxels
-LIMITS = AcceptanceSettings.default().overridden_by(AcceptanceSettings.model_validate({"max_in_plane_mm": 6}))
+LIMITS = AcceptanceSettings.default().overridden_by(AcceptanceSettings.model_validate({"max_in_plane_mm": 7}))
 FAULTS = {
     None: set(),
     "single_echo": {"echoes"},
@@ -34,7 +34,7 @@ FAULTS = {
 
 @cache
 def head() -> SimulatedHead:
-    return simulate(HeadShape(2), quick_protocol(5.0, echo_times_s=(0.005, 0.011, 0.017, 0.023, 0.029)))
+    return simulate(HeadShape(2), quick_protocol(6.0, echo_times_s=(0.005, 0.011, 0.017, 0.023, 0.029)))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
