@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qsmnode.errors import Finding
 from qsmnode.ledger.states import ACQUISITION
 from qsmnode.node.assembler.verdict import Look, Routing, Timers, judge
 
@@ -106,6 +108,36 @@ def test_a_route_that_cannot_be_chosen_holds_a_complete_acquisition() -> None:
     look = replace(LOOK, completeness="complete", so_far=UNSURE, finally_=UNSURE)
     assert judge(look, TIMERS, SOON).state == "held"
     assert judge(look, TIMERS, LATE).state == "rejected"
+
+
+GAPS = Finding("gaps", "reject", "none", "gaps of 1 mm")
+
+
+def test_what_its_headers_forbid_is_rejected_on_the_route_that_matches_and_nowhere_else() -> None:
+    look = replace(LOOK, completeness="complete", missing=(), rejected=(GAPS,))
+    verdict = judge(look, TIMERS, SOON)
+    assert (verdict.state, verdict.route, verdict.findings) == ("rejected", "brain", (GAPS,))
+    assert verdict.reason == "gaps of 1 mm (expected none)"
+    assert judge(replace(look, finally_=NO), TIMERS, SOON).state == "unmatched"
+    assert judge(replace(look, ignored="derived"), TIMERS, SOON).state == "ignored"
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        ({}, "complete"),
+        ({"completeness": "contradiction"}, "complete"),
+        ({"held": "two magnitudes fit"}, "ambiguous"),
+        ({"held": "two magnitudes fit", "completeness": "complete"}, "ambiguous"),
+        ({"held": "no unit", "held_check": "phase_scaling"}, "phase_scaling"),
+    ],
+)
+def test_a_rejection_at_the_deadline_has_the_code_of_its_reason(changes: dict[str, Any], check: str) -> None:
+    verdict = judge(replace(LOOK, **changes), TIMERS, LATE)
+    (finding,) = verdict.findings
+    assert (verdict.state, verdict.route) == ("rejected", "brain")
+    assert (finding.check, finding.severity, finding.found) == (check, "reject", verdict.reason)
+    assert finding.expected
 
 
 _routings = st.sampled_from([MATCH, NO, UNSURE])
