@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qsmnode.engine import Recipe, registry
 from qsmnode.engine.presets import VERSIONS
+from qsmnode.engine.recipe import ENGINE_VERSION as _ENGINE
 
 # A line stays for good: add one for a new version, change none. The hash covers every parameter, those
 # included that a preset leaves at its method's default.
@@ -74,3 +76,9 @@ def test_another_default_of_any_method_is_another_hash(name: str, monkeypatch: p
 def _instead(method: registry.Method, changed: object) -> Callable[..., Any]:
     made = registry.make_parameters
     return lambda chosen, given: changed if chosen is method else made(chosen, given)
+
+
+def test_the_accuracy_page_names_the_version_that_its_figures_belong_to() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    named = f"engine version {_ENGINE} and the preset `{VERSIONS['default']}`"
+    assert named in " ".join(page.split()), f"measure docs/accuracy.md anew: it does not say {named!r}"
