@@ -129,9 +129,10 @@ def wait(node: Node, progress: Progress, patience_s: float = 1800.0) -> None:
 
 
 def _finished(store: Store, progress: Progress) -> bool:
-    for acquisition in store.acquisitions.all():
-        if acquisition.state in _ENDED:
-            raise NotEligible(f"{acquisition.state}: {acquisition.reason}")
+    acquisitions = store.acquisitions.all()
+    # images that another kind of the same scan makes needless end as ignored beside the one that goes on
+    if acquisitions and all(one.state in _ENDED for one in acquisitions):
+        raise NotEligible(f"{acquisitions[0].state}: {acquisitions[0].reason}")
     jobs = store.jobs.all()
     for job in jobs:
         if job.state in ("failed", "cancelled"):
