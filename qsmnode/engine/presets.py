@@ -47,7 +47,8 @@ PRESETS: Mapping[str, Choices] = MappingProxyType(
                 # what background removal leaves or takes is refitted, and may go outside the mask;
                 # it outweighs the noise
                 "refinements": 3,
-                "outside": 0.1,
+                "projections": 12,
+                "outside": 0.05,
                 "model_error_ppm": 0.0015,
                 "edges": 0.5,
                 "at_edge": 0.2,
