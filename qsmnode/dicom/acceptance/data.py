@@ -79,8 +79,11 @@ def _phase(
         yield from found(limits, "unwrapped_phase", "phase within one turn", words)
     spread = measures.field_spread_ppm(stack, head)
     if spread <= limits.min_field_spread_ppm:
-        words = f"phase filtered by the scanner: its smooth field spreads over {spread:.3f} ppm only"
-        yield from found(limits, "filtered_phase", f"more than {limits.min_field_spread_ppm:g} ppm", words)
+        # no ppm: nothing in a refusal may be taken for a susceptibility
+        share = spread / limits.min_field_spread_ppm if limits.min_field_spread_ppm else 1.0
+        words = f"phase filtered by the scanner: its smooth field has {100 * share:.0f} % of the least spread"
+        expected = "more than the spread that acceptance.min_field_spread_ppm states"
+        yield from found(limits, "filtered_phase", expected, words)
 
 
 def _poles(poles: Mask, head: Mask, limits: AcceptanceSettings) -> Iterator[Finding]:
