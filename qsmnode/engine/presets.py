@@ -53,7 +53,7 @@ PRESETS: Mapping[str, Choices] = MappingProxyType(
                 "edges": 0.5,
                 "at_edge": 0.2,
                 "flat": 3.0,
-                "tolerance": 0.004,
+                "tolerance": 0.0035,
             },
             "reference": {"method": "whole_brain"},
         },

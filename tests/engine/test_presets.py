@@ -22,7 +22,7 @@ PINNED = {
     "consensus-medi/1": "537e37b72fd4d3ea2be0ab721895de4ef9b572ab767973e4a6cbca5614a57e52",
     "single-echo/1": "4830d19be7370ac5f78a4d65de563e4a96d4884776abc3a40ba53edbcdacf8dc",
     "phantom/1": "500e05ece567a071c3ccfcfebfa334a59787f4acf76d89cede0da69b12279a80",
-    "default/3": "c441100d849d5bea8f181290a0410f2e6c0b55dc8ad50b6735cbd7a523638c0d",
+    "default/3": "9a3133ab285b2f034252e310297ff243abbab15c77ca1536d83d08f5ee0ac596",
     "fast/3": "9c0020a57b7d509f971b587d2d09c6eb917675dc06bcb89c1589afd1ae622163",
     "consensus-fansi/2": "7e07475cdc07e83944c3082f5db0c5850424acc6a325aa9ea1a92854ee56ae40",
     "consensus-medi/2": "8e49c3d2c61922ad0b26dcade96f19082c5c1a93712e8e5e15381287061c0e66",
