@@ -13,6 +13,7 @@ from pydicom import Dataset
 from qsmnode import __version__
 from qsmnode.dicom.identity import derive_uid
 from qsmnode.dicom.source import Source
+from qsmnode.engine.quality import NUMBERS
 from qsmnode.engine.types import Maps
 from qsmnode.errors import EngineInputError, Finding
 from qsmnode.measure.statistics import Measurement
@@ -135,6 +136,15 @@ class ProductContext:
     def withheld(self) -> bool:
         """Whether no number of susceptibility may be given."""
         return any(finding.severity == "withhold" for finding in self.findings)
+
+    @property
+    def quality(self) -> dict[str, float]:
+        """Numbers of quality by name; those in ppm only where numbers of susceptibility may be given."""
+        return {
+            name: value
+            for name, value in sorted(self.maps.quality.items())
+            if not (self.withheld and name in NUMBERS and NUMBERS[name][0] == "ppm")
+        }
 
     def series_number(self, offset: int) -> int:
         """A number that names the source's series."""

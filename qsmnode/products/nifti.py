@@ -64,7 +64,7 @@ def describe(context: ProductContext) -> Mapping[str, Any]:
         "Quality": {
             # JSON has no word for NaN
             name: float(value) if math.isfinite(value) else None
-            for name, value in sorted(context.maps.quality.items())
+            for name, value in context.quality.items()
         },
         "Measurements_ppb": [] if context.withheld else [vars(item) for item in context.measurements],
         "Warnings": list(context.source.remarks),

@@ -27,7 +27,6 @@ from pydicom.sr.coding import Code
 from pydicom.uid import Comprehensive3DSRStorage
 
 from qsmnode import __version__
-from qsmnode.engine.quality import NUMBERS
 from qsmnode.errors import NotEligible
 from qsmnode.measure import statistics
 from qsmnode.products import codes, document, qsm_series
@@ -131,11 +130,9 @@ def remarks(context: ProductContext) -> list[tuple[Code, str]]:
 
 
 def _figures(context: ProductContext) -> Iterator[str]:
-    """Each number of quality; those that are susceptibilities only where numbers are given."""
-    for name, value in sorted(context.maps.quality.items()):
-        unit = NUMBERS[name][0] if name in NUMBERS else ""
-        if not (context.withheld and unit == "ppm"):
-            yield f"{name} = {value:.6g}" if math.isfinite(value) else f"{name}: could not be measured"
+    """Each number of quality that may be given."""
+    for name, value in context.quality.items():
+        yield f"{name} = {value:.6g}" if math.isfinite(value) else f"{name}: could not be measured"
 
 
 def _group(

@@ -174,6 +174,7 @@ def test_withheld_numbers_are_nowhere(context: Make, tmp_path: Path) -> None:
     assert "0.0421" not in report.to_json()
     assert "NUMBERS WITHHELD" in report.SeriesDescription
     assert nifti.describe(made)["Measurements_ppb"] == []
+    assert nifti.describe(made)["Quality"] == {"inversion_streak": 3.0}
     assert nifti.write(made, tmp_path)
 
 
