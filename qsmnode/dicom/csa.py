@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydicom import Dataset
 
@@ -17,7 +18,10 @@ from qsmnode.dicom.reading import element_value, items
 _BEGIN = b"### ASCCONV BEGIN"
 _END = b"### ASCCONV END"
 _MAX_TEXT = 1 << 22
-_LINE = re.compile(rb"^\s*([A-Za-z][\w.\[\]]*)\s*=\s*(\"*[^\r\n#]*)", re.MULTILINE)
+_MAX_CONTRASTS = 1024
+_SERIES_AT_ONCE = 16  # every image of a series carries the same long text
+# blanks only: \s would run over lines, and a long run of empty ones would take its square in time
+_LINE = re.compile(rb"^[ \t]*([A-Za-z][\w.\[\]]*)[ \t]*=[ \t]*(\"*[^\r\n#]*)", re.MULTILINE)
 _WANTED = re.compile(
     rb"lContrasts|sSliceArray\.lSize|sKSpace\.lImagesPerSlab|sKSpace\.ucDimension|alTE\[\d+\]|tSequenceFileName"
 )
@@ -77,13 +81,14 @@ def _private_items(dataset: Dataset, group: int, creator: str, offset: int) -> t
     return items(dataset, tag) if tag is not None else ()
 
 
+@lru_cache(maxsize=_SERIES_AT_ONCE)
 def _parse(raw: bytes) -> Protocol:
     """SV10 and plain text hold the same lines, so they are read the same way."""
     values: dict[str, str] = {}
     for name, value in _LINE.findall(raw):
         if _WANTED.fullmatch(name):
             values.setdefault(name.decode("ascii"), value.decode("latin-1").strip().strip('"'))
-    contrasts = _count(values.get("lContrasts"))
+    contrasts = _count(values.get("lContrasts"), _MAX_CONTRASTS)
     times = [_count(values.get(f"alTE[{index}]")) for index in range(contrasts or 0)]
     known = tuple(round(time * 1e-6, 9) for time in times if time is not None)
     return Protocol(
@@ -95,10 +100,10 @@ def _parse(raw: bytes) -> Protocol:
     )
 
 
-def _count(value: str | None) -> int | None:
-    """A positive count; the protocol writes decimal and hexadecimal numbers."""
+def _count(value: str | None, most: int = 1_000_000_000) -> int | None:
+    """A positive count, None beyond ``most``; the protocol writes decimal and hexadecimal numbers."""
     try:
         number = int(value, 0) if value else 0
     except ValueError:
         return None
-    return number if 0 < number < 1_000_000_000 else None
+    return number if 0 < number <= most else None

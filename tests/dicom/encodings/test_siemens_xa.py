@@ -117,3 +117,22 @@ def test_an_object_of_one_echo_alone_lacks_the_others(builder: Any) -> None:
     scan = builder.Scan()
     made = builder.write_all(list(enhanced(builder, scan))[:1])
     assert assess(made.acquisition).missing[0].startswith("magnitude, echoes 2-3")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\n" * 900_000,
+        b" " * 900_000,
+        b"a" * 900_000,
+        b"lContrasts = 999999999\n",
+        b"lContrasts = 0x7fffffff\n",
+    ],
+    ids=["empty lines", "blanks", "one long name", "a billion echoes", "a hexadecimal billion"],
+)
+def test_an_absurd_protocol_declares_nothing_and_is_soon_read(builder: Any, text: bytes) -> None:
+    def absurd(ds: Dataset) -> None:
+        ds[0x0029, 0x1020].value = b"### ASCCONV BEGIN ###\n" + text + b"### ASCCONV END ###"
+
+    made = builder.write(echo_times_ms=(5.0,), slices=1, kinds=("M",), change=absurd)
+    assert {header.declared.echoes for header in made.headers} == {None}
