@@ -26,6 +26,7 @@ from qsmnode.dicom.reading import (
     Scalar,
     as_number,
     element_value,
+    items,
     number,
     numbers,
     quiet,
@@ -219,7 +220,7 @@ def _instance(header: Header) -> Instance:
         not_source=reason,
         phase_problem=_phase_problem(images, frames, encoding),
         frames=frames,
-        keywords=_keywords(dataset),
+        keywords=_coded(images[0]) | _keywords(dataset),
     )
 
 
@@ -346,6 +347,30 @@ def _keywords(dataset: Dataset) -> dict[str, tuple[Scalar, ...]]:
         if kept and not any(isinstance(item, str) and len(item) > MAX_TEXT for item in kept):
             found[keyword_for_tag(tag)] = kept
     return found
+
+
+def _coded(image: ImageView) -> dict[str, tuple[Scalar, ...]]:
+    """What enhanced objects say by codes and classic ones in words: a contrast agent, and the body part."""
+    usages = [
+        text(item, "ContrastBolusAgentAdministered") for item in image.items("ContrastBolusUsageSequence")
+    ]
+    given = not usages or any(usage.upper() != "NO" for usage in usages)
+    agents = items(image.dataset, "ContrastBolusAgentSequence") if given else ()
+    regions = [
+        region
+        for anatomy in image.items("FrameAnatomySequence")
+        for region in items(anatomy, "AnatomicRegionSequence")
+    ]
+    named = {
+        # an agent whose name is empty is an agent all the same
+        "ContrastBolusAgent": [text(agent, "CodeMeaning") or "CODED" for agent in agents],
+        "BodyPartExamined": [meaning for region in regions if (meaning := text(region, "CodeMeaning"))],
+    }
+    return {
+        keyword: tuple(value[:MAX_TEXT] for value in values[:MAX_VALUES])
+        for keyword, values in named.items()
+        if values
+    }
 
 
 def _scalar(value: Any) -> Scalar | None:

@@ -12,7 +12,7 @@ import pytest
 import scipy.ndimage
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom import Dataset
+from pydicom import Dataset, Sequence
 
 from qsmnode.config import AcceptanceSettings
 from qsmnode.dicom.acceptance import data_findings, header_findings, number_findings, refuse_rejected
@@ -62,6 +62,34 @@ def without_frequency(ds: Dataset) -> None:
     del ds.SharedFunctionalGroupsSequence[0].MRImagingModifierSequence
 
 
+def coded(meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "1", "99TEST", meaning
+    return item
+
+
+def agent(administered: str | None) -> Callable[[Dataset], None]:
+    """As enhanced objects name it: once for all frames, with whether these came after it."""
+
+    def change(ds: Dataset) -> None:
+        ds.ContrastBolusAgentSequence = Sequence([coded("Gadobutrol")])
+        if administered is not None:
+            usage = Dataset()
+            usage.ContrastBolusAgentNumber, usage.ContrastBolusAgentAdministered = 1, administered
+            ds.SharedFunctionalGroupsSequence[0].ContrastBolusUsageSequence = Sequence([usage])
+
+    return change
+
+
+def anatomy(region: str) -> Callable[[Dataset], None]:
+    def change(ds: Dataset) -> None:
+        frame = Dataset()
+        frame.AnatomicRegionSequence = Sequence([coded(region)])
+        ds.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = Sequence([frame])
+
+    return change
+
+
 HEADERS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "good": (None, {}),
     "1.5 T": (None, {"echo_times_ms": (5.0, 30.0, 55.0), "change": at(1.5, 63.7)}),
@@ -85,6 +113,11 @@ HEADERS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "short slab": ("coverage", {"slices": 36}),
     "contrast agent": ("contrast_agent", {"change": setting(ContrastBolusAgent="Gadobutrol")}),
     "said to be without": (None, {"change": setting(ContrastBolusAgent="NONE")}),
+    "contrast agent by a code": ("contrast_agent", {"change": agent(None)}),
+    "contrast agent in these frames": ("contrast_agent", {"change": agent("YES")}),
+    "before the contrast agent": (None, {"change": agent("NO")}),
+    "neck by a code": ("neck", {"change": anatomy("Neck")}),
+    "brain by a code": (None, {"change": anatomy("Brain")}),
     "neck": ("neck", {"change": setting(BodyPartExamined="NECK")}),
     "neck by its description alone": (None, {"change": setting(SeriesDescription="qsm neck carotid")}),
 }
