@@ -14,7 +14,7 @@ from qsmnode.cli.settings import load_config
 from qsmnode.observe.log import set_up
 from qsmnode.observe.progress import ProgressLine
 
-# the names of `qsmnode.phantom.vendors`, here as well so that asking for help loads no numerics
+# the names of `qsmnode.phantom.vendors` and of its faults, here too so that asking for help loads no numerics
 VENDORS = (
     "siemens",
     "siemens-xa",
@@ -26,6 +26,30 @@ VENDORS = (
     "canon",
     "uih",
     "hitachi",
+)
+FAULTS = (
+    "single_echo",
+    "late_first_echo",
+    "two_dimensional",
+    "gap",
+    "coarse_voxels",
+    "short_coverage",
+    "low_snr",
+    "bipolar",
+    "alternating_sign",
+    "homodyne",
+    "unwrapped",
+    "unscaled_phase",
+    "unknown_phase_scaling",
+    "missing_slice",
+    "missing_echo",
+    "missing_phase",
+    "duplicated_slice",
+    "unequal_spacing",
+    "equal_echo_numbers",
+    "missing_echo_numbers",
+    "repeated_instance_numbers",
+    "resent_with_other_bytes",
 )
 _WITHIN_PPB, _WITHIN_SHARE = 5.0, 0.10
 
@@ -46,6 +70,14 @@ def add(verbs: Any) -> None:
         metavar="NAME",
         help=f"whose encoding: {', '.join(VENDORS)} (default: {VENDORS[0]})",
     )
+    verb.add_argument(
+        "--fault",
+        action="append",
+        choices=FAULTS,
+        default=[],
+        metavar="NAME",
+        help=f"what is wrong with the scan, repeatable: {', '.join(FAULTS)}; a refusal exits with 3",
+    )
     verb.set_defaults(run=run)
 
 
@@ -60,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(demonstration.prepare(out, _free_port()))
     with ProgressLine("simulating a head") as progress:
         head = demonstration.simulated(arguments.seed, progress)
-        files = demonstration.scan(head, out, arguments.vendor)
+        files = demonstration.scan(head, out, arguments.vendor, arguments.fault)
     with Node(config) as node:
         with ProgressLine(f"sending {len(files)} images to {config.node.ae_title}") as progress:
             demonstration.send(config, node.port, files, progress)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+import typing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,12 @@ from qsmnode.config import Config, load_text
 from qsmnode.engine.types import Float
 from qsmnode.errors import JobFailed, NotEligible, UsageError
 from qsmnode.ledger.store import Store
-from qsmnode.node.runtime import Node
 from qsmnode.node.sender.files import send_files
 from qsmnode.phantom.head import HeadShape, Protocol, SimulatedHead, simulate
 from qsmnode.phantom.pixels import Measured
 from qsmnode.phantom.tissues import FIRST_NUCLEUS
 from qsmnode.phantom.vendors import write
+from qsmnode.products import qsm_series
 
 Progress = Callable[[float, str], None]
 SETTINGS = "qsmnode.yaml"
@@ -40,6 +41,7 @@ node:
 peers:
   scanner: {{ae_title: SIMULATOR, host: 127.0.0.1}}
   archive: {{folder: ./archive}}
+assembly: {{settling_s: 2, deadline_s: 60}}  # nothing comes late here
 routes:
   - name: demo
     match:
@@ -56,6 +58,13 @@ peers:
   node: {{ae_title: {called}, host: {host}, port: {port}}}
 routes: []
 """
+
+
+class Watched(typing.Protocol):
+    """A node, as far as its store goes."""
+
+    @property
+    def store(self) -> Store: ...
 
 
 @dataclass(frozen=True)
@@ -90,13 +99,13 @@ def simulated(seed: int, progress: Progress) -> SimulatedHead:
     return simulate(HeadShape(seed=seed), Protocol(), progress)
 
 
-def scan(head: Measured, out: Path, vendor: str = "siemens") -> list[Path]:
-    """The images as a scanner of that vendor would write them.
+def scan(head: Measured, out: Path, vendor: str = "siemens", faults: Sequence[str] = ()) -> list[Path]:
+    """The images as a scanner of that vendor would write them, with these faults.
 
     Raises:
-        UsageError: an unknown vendor.
+        UsageError: an unknown vendor or fault.
     """
-    return write(vendor, head, out / "scanner")
+    return write(vendor, head, out / "scanner", faults=faults)
 
 
 def send(config: Config, port: int, files: list[Path], progress: Progress) -> None:
@@ -112,11 +121,14 @@ def send(config: Config, port: int, files: list[Path], progress: Progress) -> No
         raise JobFailed(f"{len(refused)} of {len(files)} images were refused: {refused[0].message}")
 
 
-def wait(node: Node, progress: Progress, patience_s: float = 1800.0) -> None:
-    """Wait until everything that came of the study is delivered.
+def wait(node: Watched, progress: Progress, patience_s: float = 1800.0) -> None:
+    """Wait until a map of the study is delivered, and whatever else is under way has ended.
+
+    Everything has been sent by now. Images that come to nothing beside the map do not matter: a scan may hold
+    other reconstructions, and another acquisition may be refused.
 
     Raises:
-        NotEligible: the acquisition was not reconstructed; says why.
+        NotEligible: nothing was reconstructed; says why.
         JobFailed: the job or a delivery ended badly, or nothing happened for too long.
     """
     until = time.monotonic() + patience_s
@@ -129,21 +141,28 @@ def wait(node: Node, progress: Progress, patience_s: float = 1800.0) -> None:
 
 
 def _finished(store: Store, progress: Progress) -> bool:
-    acquisitions = store.acquisitions.all()
-    # images that another kind of the same scan makes needless end as ignored beside the one that goes on
-    if acquisitions and all(one.state in _ENDED for one in acquisitions):
-        raise NotEligible(f"{acquisitions[0].state}: {acquisitions[0].reason}")
-    jobs = store.jobs.all()
+    jobs, deliveries = store.jobs.all(), store.deliveries.all()
+    for job in jobs:
+        if job.state == "running":
+            progress(0.95 * job.progress, job.step)
+    under_way = any(job.state in ("queued", "running") for job in jobs)
+    under_way |= any(row.state in ("pending", "sending") for row in deliveries)
+    # what nobody has looked at may still become a map
+    if under_way or store.instances.undecided():
+        return False
+    maps = [row for row in deliveries if row.kind == qsm_series.NAME]
+    if maps and all(row.state == "sent" for row in deliveries if row.job_id in {one.job_id for one in maps}):
+        return True
+    for row in deliveries:
+        if row.state != "sent":
+            raise JobFailed(f"{row.kind} to {row.peer}: {row.reason}")
     for job in jobs:
         if job.state in ("failed", "cancelled"):
             raise JobFailed(f"job {job.id} {job.state}: {job.reason}")
-        if job.state == "running":
-            progress(0.95 * job.progress, job.step)
-    deliveries = store.deliveries.all()
-    for delivery in deliveries:
-        if delivery.state == "parked":
-            raise JobFailed(f"{delivery.kind} to {delivery.peer}: {delivery.reason}")
-    return bool(deliveries) and all(row.state == "sent" for row in deliveries)
+    acquisitions = store.acquisitions.all()
+    if acquisitions and all(one.state in _ENDED for one in acquisitions):
+        raise NotEligible("; ".join(sorted({f"{one.state}: {one.reason}" for one in acquisitions})))
+    return False
 
 
 def delivered(out: Path) -> Mapping[str, list[Path]]:

@@ -10,6 +10,7 @@ import pytest
 from qsmnode.cli import demo, parser
 from qsmnode.errors import UsageError
 from qsmnode.node import demonstration
+from qsmnode.phantom.faults.registry import FAULTS
 from qsmnode.phantom.protocol import Protocol
 from qsmnode.phantom.sphere import SimulatedSphere, Sphere, simulate_sphere
 from qsmnode.phantom.vendors import VENDORS
@@ -26,6 +27,19 @@ def test_every_vendor_can_be_named() -> None:
     for name in VENDORS:
         assert parser().parse_args(["demo", "--vendor", name]).vendor == name
     assert parser().parse_args(["demo"]).vendor == "siemens"
+
+
+def test_every_fault_can_be_named_and_several_at_once() -> None:
+    assert tuple(FAULTS) == demo.FAULTS
+    asked = [part for name in FAULTS for part in ("--fault", name)]
+    assert parser().parse_args(["demo", *asked]).fault == list(FAULTS)
+    assert parser().parse_args(["demo"]).fault == []
+
+
+def test_the_scanner_has_the_faults_that_it_is_told(sphere: SimulatedSphere, tmp_path: Path) -> None:
+    files = demonstration.scan(sphere, tmp_path, "siemens", ["missing_phase", "missing_slice"])
+    assert len(files) == 2 * 2
+    assert {pydicom.dcmread(path, stop_before_pixels=True).ImageType[2] for path in files} == {"M"}
 
 
 def test_another_one_is_a_mistake_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
