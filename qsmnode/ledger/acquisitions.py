@@ -125,6 +125,15 @@ class Acquisitions:
         """Change its state as the transitions table permits."""
         self._db.move("acquisition", acquisition_id, after, reason, updated_at=time.time())
 
+    def since(self, row: AcquisitionRow) -> float:
+        """When it came into the state that it is in."""
+        found = self._db.rows(
+            "SELECT max(at) AS at FROM event WHERE entity = 'acquisition' AND row_id = ? AND after = ?",
+            (row.id, row.state),
+        )
+        when = found[0]["at"]
+        return row.created_at if when is None else float(when)
+
     def due(self, now: float) -> list[AcquisitionRow]:
         """Those whose settling time or deadline has come."""
         return self._select(

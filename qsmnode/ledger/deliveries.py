@@ -86,6 +86,10 @@ class Deliveries:
         )
         return [ProductRow(**dict(row)) for row in found]
 
+    def series_uids(self) -> set[str]:
+        """Every series that this node has made."""
+        return {row["series_uid"] for row in self._db.rows("SELECT series_uid FROM product")}
+
     def objects_of(self, product_id: int) -> list[ObjectRow]:
         """The objects of a product, in the order they were built."""
         found = self._db.rows(

@@ -65,8 +65,8 @@ class Instances:
         return bool(found)
 
     def absent(self, sop_instance_uids: Iterable[str]) -> list[str]:
-        """Those of which nothing is here, whatever its bytes."""
-        known = "SELECT 1 FROM instance WHERE sop_instance_uid = ? AND state != 'purged'"
+        """Those of which nothing readable is here, whatever its bytes."""
+        known = "SELECT 1 FROM instance WHERE sop_instance_uid = ? AND state NOT IN ('purged', 'unreadable')"
         return [uid for uid in sop_instance_uids if not self._db.rows(known, (uid,))]
 
     def add(
@@ -82,11 +82,13 @@ class Instances:
     ) -> int:
         """Make a stored file findable; durable when this returns.
 
-        The same SOP Instance UID with other bytes becomes ``conflicting``: kept, flagged, never used.
+        The same SOP Instance UID with other bytes becomes ``conflicting``: kept, flagged, not used; unless
+        what is here cannot be read, as a file that broke off on its way.
         """
         with self._db.transaction() as connection:
             other = connection.execute(
-                "SELECT 1 FROM instance WHERE sop_instance_uid = ? AND state != 'purged'", (sop_instance_uid,)
+                "SELECT 1 FROM instance WHERE sop_instance_uid = ? AND state NOT IN ('purged', 'unreadable')",
+                (sop_instance_uid,),
             ).fetchone()
             state = "conflicting" if other else "received"
             reason = (
@@ -119,8 +121,17 @@ class Instances:
         self._db.move("instance", instance_id, "indexed", reason, study_uid=study_uid, header=header)
 
     def unreadable(self, instance_id: int, reason: str) -> None:
-        """Acknowledged and kept, but no usable header."""
-        self._db.move("instance", instance_id, "unreadable", reason)
+        """Acknowledged and kept, but of no use; the next one that came under its UID takes its place."""
+        with self._db.transaction() as connection:
+            self._db.move("instance", instance_id, "unreadable", reason)
+            again = connection.execute(
+                "SELECT min(o.id) AS id FROM instance o"
+                " JOIN instance i ON i.sop_instance_uid = o.sop_instance_uid"
+                " WHERE i.id = ? AND o.state = 'conflicting'",
+                (instance_id,),
+            ).fetchone()
+            if again["id"] is not None:
+                self._db.move("instance", again["id"], "received")
 
     def of_study(self, study_uid: str) -> list[InstanceRow]:
         """Indexed instances of one study, in order of arrival."""
@@ -161,6 +172,14 @@ class Instances:
             (acquisition_id,),
         )
         return int(found[0]["n"])
+
+    def undecided(self) -> bool:
+        """Whether there are instances whose header was not read, or that no acquisition was given yet."""
+        found = self._db.rows(
+            "SELECT 1 FROM instance WHERE state = 'received' OR state = 'indexed'"
+            " AND id NOT IN (SELECT instance_id FROM acquisition_instance) LIMIT 1"
+        )
+        return bool(found)
 
     def paths(self) -> set[str]:
         """Every path that a row speaks for."""

@@ -10,14 +10,15 @@ from qsmnode.ledger.database import Database
 
 _ENTITY = "question"
 _OPEN = (
-    "state = 'collecting' AND missing != '[]' AND deadline_at IS NOT NULL"
+    "(state = 'collecting' AND missing != '[]' OR state = 'held') AND deadline_at IS NOT NULL"
     f" AND id NOT IN (SELECT row_id FROM event WHERE entity = '{_ENTITY}')"
 )
 
 
 class Questions:
-    """Which acquisitions miss something and were not asked about yet, and what was answered.
+    """Which acquisitions nobody was asked about yet, and what was answered about the others.
 
+    Those that miss something are asked about, and those that are held: their partner may have gone astray.
     A question is an event whose row is the acquisition's: asking changes no state, what arrives then does.
     """
 

@@ -41,7 +41,7 @@ CREATE TABLE acquisition (
                      ('collecting', 'complete', 'queued', 'held', 'rejected', 'unmatched', 'ignored')),
     reason       TEXT NOT NULL DEFAULT '',
     description  TEXT NOT NULL DEFAULT '',  -- technical, never a patient's name
-    route        TEXT,                      -- the route that matched last
+    route        TEXT,                      -- the route that matched last, or may match what has not come yet
     missing      TEXT NOT NULL DEFAULT '[]',-- JSON list
     content      TEXT NOT NULL DEFAULT '',  -- hash over the members: tells a re-read from an arrival
     settles_at   REAL,                      -- without a declared count: not before this

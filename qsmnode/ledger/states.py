@@ -14,7 +14,8 @@ INSTANCE = {
     "received": {"indexed", "unreadable"},  # bytes are durable; the header has not been read yet
     "indexed": {"purged"},
     "unreadable": {"purged"},
-    "conflicting": {"purged"},  # a known SOP Instance UID with other bytes: kept, flagged, not used
+    # a known SOP Instance UID with other bytes: kept, flagged, not used unless the first cannot be read
+    "conflicting": {"received", "purged"},
     "purged": set(),
 }
 

@@ -136,7 +136,7 @@ def wait(node: Watched, progress: Progress, patience_s: float = 1800.0) -> None:
         seen = node.store.database.version
         if _finished(node.store, progress):
             return
-        node.store.database.wait_for_change(seen, 1.0)
+        node.store.database.wait_for_change(seen, min(1.0, patience_s))
     raise JobFailed(f"nothing was delivered within {patience_s:g} s; see `qsmnode jobs`")
 
 

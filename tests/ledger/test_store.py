@@ -77,6 +77,22 @@ def test_same_uid_with_other_bytes_is_kept_and_flagged(tmp_path: Path) -> None:
         assert [row.sha256 for row in store.instances.unindexed()] == ["a"]
 
 
+@pytest.mark.parametrize("again_first", [True, False])
+def test_what_cannot_be_read_makes_room_for_the_next_under_its_uid(tmp_path: Path, again_first: bool) -> None:
+    with Store(tmp_path / "store") as store:
+        cut = _add(store, sha="cut", path="instances/1.dcm")
+        if again_first:
+            _add(store, sha="whole", path="instances/2.dcm")
+        store.instances.unreadable(cut, "cut short; send it again")
+        if not again_first:
+            assert store.instances.absent([UID]) == [UID]
+            _add(store, sha="whole", path="instances/2.dcm")
+        assert [row.sha256 for row in store.instances.unindexed()] == ["whole"]
+        assert store.instances.counts() == {"received": 1, "unreadable": 1}
+        assert store.instances.absent([UID]) == []
+        assert store.instances.known(UID, "cut")
+
+
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     with Store(tmp_path / "store") as store:
         with pytest.raises(sqlite3.IntegrityError):
