@@ -25,12 +25,14 @@ from pydicom.filereader import read_dataset, read_preamble
 from pydicom.multival import MultiValue
 from pydicom.uid import (
     JPEG2000,
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
     JPEGLSNearLossless,
 )
 
+from qsmnode.dicom.fragments import check_fragments
 from qsmnode.dicom.streams import Inflated, Piecewise
 from qsmnode.errors import UnreadableDicom
 
@@ -57,11 +59,18 @@ BROKEN = (
 DEFER_BYTES = 1 << 20
 """Larger element values stay on disk: a header needs none, and a damaged length may claim gigabytes."""
 
+PER_FRAME_TAG = 0x52009230
+MAX_FRAMES_BYTES = 1 << 25
+"""Of the functional groups of all frames, where they state their length; two thousand frames have a tenth."""
+
 READ_AHEAD_BYTES = 8192
 """What the system gives at a time: newer Pythons ask for a whole image when a header is wanted."""
 
 MAX_INFLATED_HEADER = 1 << 25
 """Bytes of a deflated data set before its pixels; an enhanced object with a thousand frames has a tenth."""
+
+MAX_BEHIND_PIXELS = 1 << 24
+"""Inflated bytes that may follow the pixels of a deflated data set; padding is all that usually does."""
 
 STREAM_HEAD_BYTES = 4096
 """Of a compressed image where only its bit stream says whether it was compressed without loss."""
@@ -171,16 +180,19 @@ def read_pixels(path: Path) -> FileDataset:
 def _header(stream: BinaryIO, size: int) -> Header:
     meta = _meta(stream)
     if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        inflated = Inflated(stream, MAX_INFLATED_HEADER)
-        return Header(*_deflated(inflated, meta))
+        return _deflated_header(stream, meta)
     stream.seek(0)
     dataset = dcmread(cast(BinaryIO, Piecewise(stream)), stop_before_pixels=True, defer_size=DEFER_BYTES)
-    _drop_deferred(dataset)
+    _settle_deferred(stream, dataset)
     pixels = _pixels_follow(stream, dataset, size)
-    head = b""
-    if pixels is None and meta.get("TransferSyntaxUID") in MAY_LOSE:
-        head = _stream_head(stream)
-    return Header(dataset, pixels, head)
+    if pixels is not None:
+        return Header(dataset, pixels)
+    syntax, start = UID(meta.get("TransferSyntaxUID") or ""), stream.tell()
+    if not syntax.is_encapsulated:
+        raise UnreadableDicom("damaged: pixel data without a length in an uncompressed transfer syntax")
+    check_fragments(stream, size, whole(dataset, "NumberOfFrames") or 1, syntax)
+    stream.seek(start)
+    return Header(dataset, None, _stream_head(stream) if syntax in MAY_LOSE else b"")
 
 
 def _meta(stream: BinaryIO) -> Dataset:
@@ -203,7 +215,7 @@ def _deflated(inflated: Inflated, meta: Dataset) -> tuple[FileDataset, int]:
     dataset = FileDataset(
         io.BytesIO(), found, file_meta=FileMetaDataset(meta), is_implicit_VR=False, is_little_endian=True
     )
-    _drop_deferred(dataset)
+    _settle_deferred(inflated, dataset)
     head = inflated.read(12)
     if len(head) < 12:
         return dataset, 0
@@ -213,13 +225,40 @@ def _deflated(inflated: Inflated, meta: Dataset) -> tuple[FileDataset, int]:
     return dataset, int(length)
 
 
+def _deflated_header(stream: BinaryIO, meta: Dataset) -> Header:
+    """The header, once the data set has been followed to its end: nothing else tells whether it is whole."""
+    try:
+        inflated = Inflated(stream, MAX_INFLATED_HEADER)
+        dataset, length = _deflated(inflated, meta)
+        expected = _pixel_bytes(dataset)
+        if length > expected + 1 and expected > 0:
+            raise UnreadableDicom(
+                f"deflated: expected {expected} bytes of pixel data, its header claims {length}"
+            )
+        if length <= expected + 1:
+            found = inflated.left(length + MAX_BEHIND_PIXELS)
+            if found < length:
+                raise UnreadableDicom(
+                    f"cut short: pixel data of {length} bytes expected, {found} bytes there; send it again"
+                )
+    except zlib.error as error:
+        raise UnreadableDicom("its deflated data set is damaged; send it again") from error
+    return Header(dataset, length)
+
+
+def _pixel_bytes(dataset: Dataset) -> int:
+    """How many bytes of uncompressed pixels a header describes."""
+    counts = [whole(dataset, name) or 0 for name in ("Rows", "Columns", "BitsAllocated")]
+    frames = whole(dataset, "NumberOfFrames") or 1
+    samples = whole(dataset, "SamplesPerPixel") or 1
+    return counts[0] * counts[1] * (counts[2] // 8) * frames * samples
+
+
 def _with_pixels(stream: BinaryIO, meta: Dataset) -> FileDataset:
     """A deflated data set with its pixels, which may be as many as the header describes and no more."""
     inflated = Inflated(stream, MAX_INFLATED_HEADER)
     dataset, length = _deflated(inflated, meta)
-    counts = [whole(dataset, name) or 0 for name in ("Rows", "Columns", "BitsAllocated")]
-    frames = whole(dataset, "NumberOfFrames") or 1
-    expected = counts[0] * counts[1] * (counts[2] // 8) * frames
+    expected = _pixel_bytes(dataset)
     if length not in (expected, expected + 1):
         raise UnreadableDicom(
             f"deflated: expected {expected} bytes of pixel data, its header claims {length}"
@@ -230,15 +269,34 @@ def _with_pixels(stream: BinaryIO, meta: Dataset) -> FileDataset:
         raise UnreadableDicom(
             f"cut short: pixel data of {length} bytes expected, {len(pixels)} bytes there; send it again"
         )
-    dataset.add_new(PIXEL_TAGS[-1], "OB" if counts[2] == 8 else "OW", pixels)
+    dataset.add_new(PIXEL_TAGS[-1], "OB" if whole(dataset, "BitsAllocated") == 8 else "OW", pixels)
     return dataset
 
 
-def _drop_deferred(dataset: Dataset) -> None:
-    """Leave values that were not read on disk for good: asking for one would read all of it."""
+def _settle_deferred(stream: BinaryIO | Inflated, dataset: Dataset) -> None:
+    """Read the frames' sequence, and leave other long values on disk for good.
+
+    Asking for one of those would read all of it. The stream stands where it stood.
+    """
+    end = stream.tell()
     for tag, raw in list(dataset.items()):
         if isinstance(raw, RawDataElement) and raw.value is None and raw.length > DEFER_BYTES:
             del dataset[tag]
+            if tag == PER_FRAME_TAG:
+                dataset[tag] = raw._replace(value=_long_value(stream, raw))
+    stream.seek(end)
+
+
+def _long_value(stream: BinaryIO | Inflated, raw: RawDataElement) -> bytes:
+    if raw.length > MAX_FRAMES_BYTES:
+        raise UnreadableDicom(
+            f"its frames are described in {raw.length >> 20} MB, more than {MAX_FRAMES_BYTES >> 20} MB"
+        )
+    stream.seek(raw.value_tell)
+    value = stream.read(raw.length)
+    if len(value) < raw.length:
+        raise UnreadableDicom("cut short within the description of its frames; send it again")
+    return value
 
 
 def _pixels_follow(stream: BinaryIO, dataset: FileDataset, size: int) -> int | None:

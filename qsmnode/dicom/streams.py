@@ -1,7 +1,8 @@
 """What headers are read from: streams that never give everything at once, and of a deflated file little.
 
 A deflated data set of a kilobyte may stand for a gigabyte: it is inflated piece by piece, as far as it is
-asked for, and never further than a limit.
+asked for, and never further than a limit. Whether it is whole shows only at its end: on the way there nothing
+is kept.
 """
 
 from __future__ import annotations
@@ -70,10 +71,36 @@ class Inflated:
 
     def _inflate(self, end: int) -> None:
         while len(self._known) < end and not self._inflater.eof:
-            deflated = self._inflater.unconsumed_tail or self._stream.read(_CHUNK)
-            if not deflated:
+            piece = self._next(max(end - len(self._known), _CHUNK))
+            if piece is None:
                 return
-            self._known += self._inflater.decompress(deflated, max(end - len(self._known), _CHUNK))
+            self._known += piece
+
+    def _next(self, most: int) -> bytes | None:
+        """At most so many further bytes, perhaps none for now; None where the file has no more."""
+        deflated = self._inflater.unconsumed_tail or self._stream.read(_CHUNK)
+        # all of the file may be taken in while some of it is not given out yet
+        piece = self._inflater.decompress(deflated, most)
+        return piece if piece or deflated else None
+
+    def left(self, most: int) -> int:
+        """How many bytes there are up to the end of the deflated stream; none of them is kept.
+
+        Raises:
+            UnreadableDicom: more than ``most``, or the stream breaks off before its end.
+            zlib.error: damaged.
+        """
+        self._inflate(self._at)
+        count = max(0, len(self._known) - self._at)
+        self._known.clear()
+        while count <= most and not self._inflater.eof:
+            piece = self._next(_CHUNK)
+            if piece is None:
+                raise UnreadableDicom("cut short: its deflated data set has no end; send it again")
+            count += len(piece)
+        if count > most:
+            raise UnreadableDicom("its deflated data set goes on far beyond its pixels")
+        return count
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to a place, which may lie where nothing has been inflated yet."""

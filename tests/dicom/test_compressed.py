@@ -35,6 +35,7 @@ from qsmnode.dicom.acquisition import group
 from qsmnode.dicom.codestream import describe
 from qsmnode.dicom.decoding import stored_values
 from qsmnode.dicom.instance import read_instance
+from qsmnode.dicom.reading import read_pixels
 from qsmnode.dicom.source import Source, load
 from qsmnode.errors import NotEligible, UnreadableDicom
 from tests.dicom.recoding import ENCAPSULATED, put, recoded, stream_of
@@ -286,21 +287,79 @@ def test_deflated_pixels_are_as_many_as_the_header_describes(builder: Any) -> No
     made = made_by(builder, "siemens")
     path = list(made.paths.values())[-1]
     deflated(path, b"", bytes(1 << 24))
-    assert read_instance(path).not_source is None
     with pytest.raises(UnreadableDicom, match="deflated: expected 96 bytes"):
-        read(made.paths)
+        read_instance(path)
 
 
-@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
-def test_a_deflated_file_cut_short_is_unreadable_or_says_so(builder: Any, keep: float) -> None:
-    made = made_by(builder, "siemens")
-    path = list(made.paths.values())[-1]
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9, 0.99])
+def test_a_deflated_file_cut_short_is_unreadable_by_its_header_already(builder: Any, keep: float) -> None:
+    path = one_image(builder)
     recoded(path, DeflatedExplicitVRLittleEndian)
     raw = path.read_bytes()
     meta = 132 + 12 + int.from_bytes(raw[140:144], "little")
     path.write_bytes(raw[: meta + round(keep * (len(raw) - meta))])
-    with pytest.raises(NotEligible):
-        read(made.paths)
+    with pytest.raises(UnreadableDicom, match=r"cut short|damaged"):
+        read_instance(path)
+
+
+def test_a_deflated_file_with_a_flipped_byte_never_reaches_a_job_with_fewer_pixels(builder: Any) -> None:
+    """Deflated data have no checksum: what inflates to the right length is another image, not damage."""
+    path = one_image(builder)
+    recoded(path, DeflatedExplicitVRLittleEndian)
+    raw, found = path.read_bytes(), 0
+    meta = 132 + 12 + int.from_bytes(raw[140:144], "little")
+    for at in range(meta, len(raw), 5):
+        path.write_bytes(raw[:at] + bytes([raw[at] ^ 0x55]) + raw[at + 1 :])
+        try:
+            if read_instance(path).not_source is None:
+                assert len(read_pixels(path).PixelData) == 96
+        except UnreadableDicom:
+            found += 1
+    assert found > 0
+
+
+@pytest.mark.parametrize("syntax", list(ENCAPSULATED), ids=lambda uid: uid.keyword)
+@pytest.mark.parametrize("enhanced", [False, True], ids=["classic", "enhanced"])
+def test_a_compressed_file_cut_anywhere_in_its_pixels_is_found_by_its_header(
+    builder: Any, syntax: UID, enhanced: bool
+) -> None:
+    path = next(iter(made_by(builder, "philips enhanced").paths.values())) if enhanced else one_image(builder)
+    recoded(path, syntax)
+    raw = path.read_bytes()
+    begin = raw.index(struct.pack("<HH", 0x7FE0, 0x0010)) + 12
+    assert read_instance(path).not_source is None
+    for end in range(begin, len(raw) - 8, 7):
+        path.write_bytes(raw[:end])
+        with pytest.raises(UnreadableDicom, match=r"cut short|send it again"):
+            read_instance(path)
+
+
+def test_a_compressed_file_without_its_delimiter_or_a_frame_is_found_by_its_header(builder: Any) -> None:
+    (path,) = made_by(builder, "philips enhanced").paths.values()
+    recoded(path, JPEGLSLossless)
+    frames = list(generate_frames(dcmread(path).PixelData, number_of_frames=dcmread(path).NumberOfFrames))
+    raw = path.read_bytes()
+    assert raw.endswith(struct.pack("<HHL", 0xFFFE, 0xE0DD, 0))
+    path.write_bytes(raw[:-8])
+    with pytest.raises(UnreadableDicom, match="have no end; send it again"):
+        read_instance(path)
+    path.write_bytes(raw)
+    put(path, frames[:-1], JPEGLSLossless)
+    with pytest.raises(UnreadableDicom, match=f"expected {len(frames)} compressed frames, got"):
+        read_instance(path)
+    put(path, [*frames[:2], frames[2][: len(frames[2]) // 2 & ~1], *frames[3:]], JPEGLSLossless)
+    with pytest.raises(UnreadableDicom, match="compressed frame 3 is cut short"):
+        read_instance(path)
+
+
+def test_pixels_without_a_length_are_no_uncompressed_pixels(builder: Any) -> None:
+    path = one_image(builder)
+    raw = path.read_bytes()
+    plain = struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OW", 0, 96)
+    assert plain in raw
+    path.write_bytes(raw.replace(plain, plain[:-4] + b"\xff" * 4))
+    with pytest.raises(UnreadableDicom, match="without a length"):
+        read_instance(path)
 
 
 @pytest.mark.parametrize("start", [b"", b"\xff", b"\xff\xd8", b"\xff\x4f", b"\xff\xd8\xff\xc3\0\x0b"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zlib
 
 import pytest
@@ -53,6 +54,32 @@ def test_a_skip_beyond_the_limit_is_found_at_the_next_byte() -> None:
     inflated.seek(5000)
     with pytest.raises(UnreadableDicom, match="more than"):
         inflated.read(1)
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000))
+def test_the_way_to_the_end_is_counted(read: int, size: int) -> None:
+    inflated = Inflated(deflated(bytes(size)), 1 << 20)
+    got = len(inflated.read(read))
+    assert inflated.left(3000) == size - got
+
+
+def test_a_long_way_to_the_end_takes_no_memory() -> None:
+    content = deflated(bytes(1 << 26))
+    tracemalloc.start()
+    try:
+        assert Inflated(content, 100).left(1 << 26) == 1 << 26
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_goes_on_for_ever_or_breaks_off_is_found() -> None:
+    with pytest.raises(UnreadableDicom, match="far beyond"):
+        Inflated(deflated(bytes(1 << 26)), 100).left(1 << 20)
+    whole = deflated(bytes(range(256)) * 40).getvalue()
+    for end in range(len(whole)):
+        with pytest.raises(UnreadableDicom, match="cut short"):
+            Inflated(io.BytesIO(whole[:end]), 100).left(1 << 20)
 
 
 def test_damaged_bytes_are_an_error_of_their_own() -> None:
