@@ -14,11 +14,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from qsmnode.dicom.encodings.encoding import FIELD_MAP, IMAGINARY, PHASE, REAL, USABLE, Declared
+from qsmnode.dicom.eligibility import FILTERED_BY_SCANNER, spoils
+from qsmnode.dicom.encodings.encoding import (
+    FIELD_MAP,
+    FILTERED_PHASE,
+    IMAGINARY,
+    OTHER,
+    PHASE,
+    REAL,
+    USABLE,
+    Declared,
+)
 from qsmnode.dicom.encodings.registry import encoding_for
 from qsmnode.dicom.geometry import Vector
 from qsmnode.dicom.grid import SliceGrid, merged_times
-from qsmnode.dicom.instance import Instance
+from qsmnode.dicom.instance import Frame, Instance
 from qsmnode.dicom.pairing import Image, Pairing, pair_images
 
 START_GAP_S = 5.0
@@ -47,6 +57,8 @@ class Acquisition:
         voxel_mm: along a row, down a column, between slices; None where slices cannot be measured.
         description: for people; holds nothing about the patient.
         held: why it must not be decided yet (ambiguous or contradictory), or None.
+        held_check: the acceptance check behind ``held``.
+        held_for_good: whether no image that may still come can end what holds it.
         ignored: why it can never become a map, or None.
         images: the images that would be reconstructed.
         declared: counts of the headers; ``contradiction`` where they disagree.
@@ -63,6 +75,8 @@ class Acquisition:
     voxel_mm: tuple[float, float, float] | None
     description: str
     held: str | None
+    held_check: str
+    held_for_good: bool
     ignored: str | None
     images: tuple[Image, ...]
     pair: tuple[str, str]
@@ -131,9 +145,10 @@ def group(instances: Iterable[Instance]) -> Grouping:
     for instance in by_uid.values():
         if instance.not_source is not None:
             ignored[instance.sop_instance_uid] = instance.not_source
-            continue
+            if spoils(instance.not_source) is None or instance.pixel_spacing is None:
+                continue
         found_in = list(_images(instance))
-        if len({bucket for bucket, _ in found_in}) > 1:
+        if len({bucket for bucket, _ in found_in if not instance.not_source}) > 1:
             ignored[instance.sop_instance_uid] = "several orientations in one object: a localiser"
             continue
         for bucket, image in found_in:
@@ -142,6 +157,8 @@ def group(instances: Iterable[Instance]) -> Grouping:
     found = []
     for bucket, images in buckets.items():
         for run in _runs(images):
+            if all(image.spoilt for image in run):
+                continue
             pairing = pair_images(run, by_uid)
             ignored |= dict(pairing.ignored)
             if pairing.images:
@@ -170,7 +187,8 @@ def _images(instance: Instance) -> Iterable[tuple[Bucket, Image]]:
     )
     start = _start_s(instance)
     for index, frame in enumerate(instance.frames):
-        if frame.kind not in USABLE and frame.kind != FIELD_MAP:
+        kind, spoilt = _kind_and_spoilt(frame, instance.not_source)
+        if kind not in USABLE and kind != FIELD_MAP:
             continue
         exact = frame.orientation or ()
         if exact not in orientations:
@@ -181,13 +199,23 @@ def _images(instance: Instance) -> Iterable[tuple[Bucket, Image]]:
                 instance.sop_instance_uid,
                 instance.series_uid,
                 index if several else None,
-                frame.kind,
+                kind,
                 frame.echo_time_s,
                 frame.position or _NOWHERE,
                 frame.flags,
                 start,
+                spoilt,
             ),
         )
+
+
+def _kind_and_spoilt(frame: Frame, reason: str | None) -> tuple[str, str]:
+    """What a frame would show if nothing spoilt it, and what does; OTHER where it could not be placed."""
+    filtered = frame.kind == FILTERED_PHASE
+    if reason is None and not filtered:
+        return frame.kind, ""
+    placed = frame.position is not None and frame.orientation is not None and frame.echo_time_s is not None
+    return (PHASE if filtered else frame.kind) if placed else OTHER, reason or FILTERED_BY_SCANNER
 
 
 def _turned(orientation: tuple[float, ...]) -> tuple[float, ...]:
@@ -244,6 +272,7 @@ def _acquisition(bucket: Bucket, run: Sequence[Image], pairing: Pairing, study: 
     series = {member.series_uid for member in members}
     spacing = one.pixel_spacing or (0.0, 0.0)
     thickness = one.slice_thickness_mm
+    unscaled = next((member.phase_problem for member in members if member.phase_problem), None)
     between = grid.spacing_mm or thickness
     return Acquisition(
         key=_key(bucket, run),
@@ -255,7 +284,9 @@ def _acquisition(bucket: Bucket, run: Sequence[Image], pairing: Pairing, study: 
         field_t=next((m.field_t for m in members if m.field_t is not None), None),
         voxel_mm=(spacing[1], spacing[0], round(between, 4)) if between else None,
         description=_description(members, times, grid, pairing.kinds),
-        held=pairing.held or next((m.phase_problem for m in members if m.phase_problem), None),
+        held=pairing.held or unscaled,
+        held_check=pairing.held_check if pairing.held or not unscaled else "phase_scaling",
+        held_for_good=pairing.held_for_good or (pairing.held is None and unscaled is not None),
         ignored=pairing.reason_against or _reason_beside(series, pairing.kinds, one, study),
         images=tuple(usable),
         pair=pairing.pair,

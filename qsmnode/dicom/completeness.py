@@ -27,10 +27,12 @@ class Completeness:
     state: ``complete`` (declared and present), ``incomplete`` (a declared or visible gap), ``undeclared``
         (consistent so far, no count to prove it) or ``contradiction`` (count and grid, or two counts).
     missing: what is not there, or the contradiction, in words.
+    all_here: whether as many images as are declared are here, neither fewer nor more, wherever they lie.
     """
 
     state: str
     missing: tuple[str, ...] = ()
+    all_here: bool = False
 
 
 def assess(acquisition: Acquisition) -> Completeness:
@@ -40,14 +42,25 @@ def assess(acquisition: Acquisition) -> Completeness:
     if declared.images is not None and present > declared.images:
         contradictions += (f"{present} images are here, the header declares {declared.images}",)
     if contradictions:
-        return Completeness(CONTRADICTION, contradictions)
+        return Completeness(CONTRADICTION, contradictions, _all_here(acquisition))
     missing = _missing(acquisition)
     if not missing and declared.images is not None and present < declared.images:
         missing = (f"{declared.images - present} images of {declared.images} in its series",)
     if missing:
         return Completeness(INCOMPLETE, missing)
     proven = declared.slices is not None and (declared.echoes is not None or declared.images is not None)
-    return Completeness(COMPLETE if proven else UNDECLARED)
+    return Completeness(COMPLETE if proven else UNDECLARED, all_here=_all_here(acquisition))
+
+
+def _all_here(acquisition: Acquisition) -> bool:
+    declared = acquisition.declared
+    if declared.images is not None and acquisition.images_present != declared.images:
+        return False
+    if declared.slices is None or (declared.echoes is None and declared.images is None):
+        return False
+    echoes = declared.echoes or len(acquisition.echo_times_s)
+    here = sum(image.kind in acquisition.pair for image in acquisition.images)
+    return here == len(acquisition.pair) * declared.slices * echoes
 
 
 def obstacles(acquisition: Acquisition) -> tuple[str, ...]:

@@ -37,6 +37,9 @@ DECODERS = MappingProxyType(
 )
 """The decoder of each compressed transfer syntax that is read; every other one is refused."""
 
+LOST, UNREAD = "compressed with loss", "pixels are encoded as"
+"""How a reason against compressed pixels begins."""
+
 _END = b"\xff\xd9"  # of JPEG, JPEG-LS and JPEG 2000 alike; decoders fill up what is missing with anything
 _MOST_GROWTH = 2
 _SLACK_BYTES = 1 << 16
@@ -53,7 +56,7 @@ def reason_against_syntax(syntax: UID, stream_head: bytes) -> str | None:
         return None
     if syntax not in DECODERS:
         return (
-            f"pixels are encoded as {syntax.name}, which is not read here; send them uncompressed or "
+            f"{UNREAD} {syntax.name}, which is not read here; send them uncompressed or "
             "in a lossless transfer syntax"
         )
     return _lost(_glanced(stream_head)) if syntax in MAY_LOSE else None
@@ -125,7 +128,7 @@ def _check(stream: CodeStream, rows: int, columns: int, allocated: int) -> None:
 def _lost(stream: CodeStream | None) -> str | None:
     if stream is None or stream.loss is None:
         return None
-    return f"compressed with loss ({stream.loss}): phase values cannot be trusted; send it without loss"
+    return f"{LOST} ({stream.loss}): phase values cannot be trusted; send it without loss"
 
 
 def _glanced(stream_head: bytes) -> CodeStream | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pydicom import Dataset
 from pydicom.uid import UID, EnhancedMRImageStorage, MRImageStorage
 
-from qsmnode.dicom.decoding import reason_against_syntax
+from qsmnode.dicom.decoding import LOST, UNREAD, reason_against_syntax
 from qsmnode.dicom.encodings.encoding import (
     FIELD_MAP,
     FILTERED_PHASE,
@@ -20,6 +20,7 @@ from qsmnode.dicom.reading import Header, element_value, number, text, texts, wh
 
 OWN_MANUFACTURER = "qsmnode"
 MAX_PIXEL_BYTES = 8 << 30
+FILTERED_BY_SCANNER = "phase filtered by the scanner: the slow field is gone; switch its phase filter off"
 
 
 def reason_against(header: Header, views: Sequence[ImageView], kinds: Sequence[str]) -> str | None:
@@ -36,11 +37,24 @@ def reason_against(header: Header, views: Sequence[ImageView], kinds: Sequence[s
         lambda: "no pixel data" if header.pixel_bytes == 0 else None,
         lambda: _origin(dataset, views),
         lambda: _pixels(dataset, len(views), header.pixel_bytes),
-        lambda: reason_against_syntax(_syntax_of(dataset), header.stream_head),
         lambda: _sequence(dataset),
         lambda: _kind(kinds),
+        # last: what is left out for these alone spoils the scan that it belongs to
+        lambda: _lost(dataset),
+        lambda: reason_against_syntax(_syntax_of(dataset), header.stream_head),
+        lambda: None if any(kind in USABLE for kind in kinds) else FILTERED_BY_SCANNER,
     )
     return next((reason for check in checks if (reason := check()) is not None), None)
+
+
+def spoils(reason: str | None) -> str | None:
+    """The acceptance check by which an image that is no source for this reason spoils its scan, or None.
+
+    It is an image of the scan in everything else: where no better one is there, the scan can be no map.
+    """
+    if reason == FILTERED_BY_SCANNER:
+        return "filtered_phase"
+    return "other" if reason is not None and reason.startswith((LOST, UNREAD)) else None
 
 
 def _object(dataset: Dataset) -> str | None:
@@ -77,12 +91,16 @@ def _pixels(dataset: Dataset, frames: int, length: int | None) -> str | None:
             f"absurd size: {rows} x {columns} pixels x {frames} frames of {allocated} bits, "
             f"{'compressed' if length is None else f'{length} bytes'} of pixel data"
         )
-    if text(dataset, "LossyImageCompression") == "01":
-        return "compressed with loss: phase values cannot be trusted"
     declared = whole(dataset, "NumberOfFrames") or 1
     if declared == frames:
         return None
     return f"NumberOfFrames says {declared}, the functional groups describe {frames}"
+
+
+def _lost(dataset: Dataset) -> str | None:
+    if text(dataset, "LossyImageCompression") == "01":
+        return f"{LOST}: phase values cannot be trusted; send it without loss"
+    return None
 
 
 def _syntax_of(dataset: Dataset) -> UID:
@@ -120,12 +138,11 @@ def _enhanced_sequence(dataset: Dataset) -> str | None:
 _NOT_PHASE = {
     FIELD_MAP: "a scanner's field map, not a phase image",
     PHASE_DIFFERENCE: "a phase difference of two echoes, not the phase of one",
-    FILTERED_PHASE: "phase filtered by the scanner: the slow field is gone; switch its phase filter off",
 }
 
 
 def _kind(kinds: Sequence[str]) -> str | None:
-    if any(kind in USABLE for kind in kinds):
+    if any(kind in USABLE or kind == FILTERED_PHASE for kind in kinds):
         return None
     for kind, reason in _NOT_PHASE.items():
         if kind in kinds:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from qsmnode.dicom.eligibility import spoils
 from qsmnode.dicom.encodings.encoding import (
     FIELD_MAP,
     IMAGINARY,
@@ -29,7 +30,11 @@ _GEOMETRIC = frozenset({"ND", "DIS2D", "DIS3D", "GDC"})
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image of a scan: an instance, or the frame ``frame_index`` (from 0) of one."""
+    """One image of a scan: an instance, or the frame ``frame_index`` (from 0) of one.
+
+    Attributes:
+        spoilt: why it cannot be used although it is one of the scan's own images; "" where it can.
+    """
 
     sop_instance_uid: str
     series_uid: str
@@ -39,16 +44,25 @@ class Image:
     position: Vector
     flags: Flags
     started_s: float | None
+    spoilt: str = ""
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """The images that belong together, and why others do not."""
+    """The images that belong together, and why others do not.
+
+    Attributes:
+        held_check: the acceptance check behind ``held``.
+        held_for_good: no image that may still come can end what holds it: another reconstruction can end a
+            tie, but nothing makes one image of two.
+    """
 
     images: tuple[Image, ...]
     pair: tuple[str, str]
     kinds: tuple[str, ...]
     held: str | None
+    held_check: str
+    held_for_good: bool
     reason_against: str | None
     ignored: tuple[tuple[str, str], ...]
 
@@ -57,17 +71,19 @@ def pair_images(run: Sequence[Image], instances: Mapping[str, Instance]) -> Pair
     """Choose the images of one scan that make a map together.
 
     Args:
-        run: images of one scan, of any kind and reconstruction.
+        run: images of one scan, of any kind and reconstruction; at least one is not spoilt.
         instances: their instances by SOP instance UID.
     """
     one = instances[run[0].sop_instance_uid]
+    every, run = run, _without_needless(run)
     present = {image.kind for image in run}
     pair = _pair_kinds(present, prefers_complex=encoding_for(one.manufacturer).prefers_complex)
     wanted = [image for image in run if image.kind in pair]
     rest = [image for image in run if image.kind not in pair]
     chosen, held = _choose(wanted, pair)
     used = [image for image in wanted if (image.kind, image.flags) in chosen] if chosen else wanted
-    held = held or _doubled(used, one)
+    spoilt = _spoilt(used)
+    doubled = None if held or spoilt else _doubled(used, one)
     taken = {image.sop_instance_uid for image in used}
     # another kind comes along only where it shares an object with an image that is used
     beside = [image for image in rest if image.sop_instance_uid in taken]
@@ -83,14 +99,40 @@ def pair_images(run: Sequence[Image], instances: Mapping[str, Instance]) -> Pair
         images=tuple(ordered),
         pair=pair,
         kinds=tuple(kind for kind in order if kind in kinds),
-        held=held,
+        held=spoilt or held or doubled,
+        held_check=(spoils(spoilt) if spoilt else None) or "ambiguous",
+        held_for_good=bool(spoilt or doubled),
         reason_against=reason,
         ignored=tuple(
-            (image.sop_instance_uid, _why_not(image, pair))
-            for image in run
+            (image.sop_instance_uid, image.spoilt or _why_not(image, pair))
+            for image in every
             if image.sop_instance_uid not in taken
         ),
     )
+
+
+def _without_needless(run: Sequence[Image]) -> Sequence[Image]:
+    """Without spoilt images that good ones stand in for: of the same place, or as the other pair of kinds."""
+    good = [image for image in run if not image.spoilt]
+    if len(good) == len(run):
+        return run
+    kinds = {image.kind for image in good}
+    whole = {MAGNITUDE, PHASE} <= kinds or {REAL, IMAGINARY} <= kinds
+    taken = {(image.kind, image.echo_time_s, image.position) for image in good}
+
+    def needed(image: Image) -> bool:
+        if image.kind not in kinds:
+            return not whole
+        # of filtered phase the scanner sends all or nothing
+        filtered = spoils(image.spoilt) == "filtered_phase"
+        return not filtered and (image.kind, image.echo_time_s, image.position) not in taken
+
+    return [image for image in run if not image.spoilt or needed(image)]
+
+
+def _spoilt(images: Sequence[Image]) -> str | None:
+    """The first reason by which images that are needed cannot be used."""
+    return min((image.spoilt for image in images if image.spoilt), default=None)
 
 
 def _why_not(image: Image, pair: tuple[str, str]) -> str:

@@ -155,9 +155,10 @@ def load(acquisition: Acquisition, paths: Mapping[str, Path]) -> Source:
 
 def _refuse(acquisition: Acquisition) -> float:
     """The centre frequency in MHz of an acquisition that may be read."""
-    for reason in (acquisition.ignored, acquisition.held):
-        if reason is not None:
-            raise NotEligible(reason)
+    if acquisition.ignored is not None:
+        raise NotEligible(acquisition.ignored)
+    if acquisition.held is not None:
+        raise NotEligible(acquisition.held, check=acquisition.held_check)
     missing = obstacles(acquisition)
     if missing:
         raise NotEligible(f"not all there, or contradictory: {'; '.join(missing)}", check="complete")

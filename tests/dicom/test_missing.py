@@ -82,7 +82,7 @@ def test_what_is_missing_is_named(
 
 
 def test_nothing_missing_is_complete(siemens: Made) -> None:
-    assert assess(without(siemens[0], lambda *_: False)) == Completeness("complete", ())
+    assert assess(without(siemens[0], lambda *_: False)) == Completeness("complete", (), all_here=True)
 
 
 def test_slices_that_come_in_any_order_are_never_a_contradiction(siemens: Made) -> None:
@@ -164,4 +164,4 @@ def test_positions_rounded_in_the_header_are_one_grid(session_builder: Any) -> N
         slices=40, spacing_mm=1 / 3, thickness_mm=0.33, echo_times_ms=(5.0,), salt="rounded", change=rounded
     )
     (one,) = group(session_builder.write(scan).headers).acquisitions
-    assert assess(one) == Completeness("complete", ())
+    assert assess(one) == Completeness("complete", (), all_here=True)

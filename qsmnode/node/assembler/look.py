@@ -14,7 +14,7 @@ from qsmnode.ledger.instances import InstanceRow
 from qsmnode.node.assembler.adoption import IGNORED_PREFIX
 from qsmnode.node.assembler.verdict import Look, Routing
 from qsmnode.node.facts import routing_facts
-from qsmnode.node.router import RoutingFacts, decide
+from qsmnode.node.router import Outcome, RoutingFacts, decide
 
 Callers = Callable[[Iterable[int]], tuple[frozenset[str], bool]]
 _NO_ROUTING = Routing("no_match", None, "")
@@ -67,7 +67,6 @@ def _look(
     keywords = [header.keywords for header in headers]
     finally_ = _routing(routing_facts(acquisition, keywords, calling_aes, final=True), config.routes)
     findings = header_findings(acquisition, headers, config.acceptance_on(finally_.route))
-    unscaled = any(header.phase_problem == acquisition.held for header in headers if header.phase_problem)
     return Look(
         held=acquisition.held or "",
         ignored=acquisition.ignored or "",
@@ -78,14 +77,19 @@ def _look(
         finally_=finally_,
         senders_gone=gone,
         last_arrival=max(row.received_at for row in members),
-        held_check="phase_scaling" if unscaled else "ambiguous",
+        held_check=acquisition.held_check,
+        for_good=acquisition.held_for_good,
+        # a better reconstruction of the phase may follow in a series of its own
+        all_here=whole.all_here and acquisition.held_check != "filtered_phase",
         rejected=rejections(findings),
     )
 
 
 def _routing(facts: RoutingFacts, routes: Sequence[Route]) -> Routing:
     decision = decide(facts, routes)
-    return Routing(str(decision.outcome), decision.route, decision.reason)
+    open_ = (one.route for one in decision.routes if one.outcome is Outcome.CANNOT_TELL)
+    may_take = next(open_, None) if decision.outcome is Outcome.CANNOT_TELL else decision.route
+    return Routing(str(decision.outcome), decision.route, decision.reason, may_take)
 
 
 def _ignored(

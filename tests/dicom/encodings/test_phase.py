@@ -45,20 +45,24 @@ def read(builder: Any, **values: Any) -> Source:
 
 @pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize(
-    ("word", "reason"),
+    ("word", "reason", "check"),
     [
-        ("FILTERED", "phase filtered by the scanner"),
-        ("PHASE DIFFERENCE", "a phase difference of two echoes"),
+        ("FILTERED", "phase filtered by the scanner", "filtered_phase"),
+        ("PHASE DIFFERENCE", "a phase difference of two echoes", None),
     ],
 )
 def test_phase_that_says_what_was_done_to_it_is_no_source(
-    builder: Any, vendor: str, word: str, reason: str
+    builder: Any, vendor: str, word: str, reason: str, check: str | None
 ) -> None:
+    """Filtered phase is the scan's own and spoils it; a difference is nothing that the scan has to have."""
     made = write(builder, vendor=vendor, change=phase_only(lambda ds: ds.ImageType.append(word)))
     reasons = {header.not_source for header in made.headers if header.not_source}
     assert len(reasons) == 1
-    assert reason in reasons.pop()
-    assert made.acquisition.kinds == ("magnitude",)
+    assert reason in (why := reasons.pop())
+    one = made.acquisition
+    assert one.kinds == (("magnitude", "phase") if check else ("magnitude",))
+    assert (one.held, one.held_for_good) == ((why, True) if check else (None, False))
+    assert check in (one.held_check, None)
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

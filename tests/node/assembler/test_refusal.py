@@ -104,6 +104,82 @@ def test_a_header_that_forbids_a_map_is_refused_before_any_job(bench: Any, make_
     assert [finding["check"] for finding in job.order["findings"]] == ["b0_axis"]
 
 
+def filtered(dataset: Dataset) -> None:
+    if dataset.ImageType[3] == "P":
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "PHASE MAP", "P", "FILTERED"]
+
+
+def lossy(dataset: Dataset) -> None:
+    if dataset.ImageType[3] == "P" and dataset.EchoTime > 7:
+        dataset.LossyImageCompression = "01"
+
+
+def uneven(dataset: Dataset) -> None:
+    z = float(dataset.ImagePositionPatient[2])
+    dataset.ImagePositionPatient = [0, 0, z + (1 if z > 3 else 0)]
+
+
+def unscaled(dataset: Dataset) -> None:
+    if dataset.ImageType[3] == "P":
+        dataset.RescaleType, dataset.RescaleSlope = "mrad", "0.1"
+
+
+LONG = {"settling_s": 0.3, "deadline_s": 3600}
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "words"),
+    [
+        (filtered, "filtered_phase", "switch its phase filter off"),
+        (lossy, "other", "compressed with loss"),
+        (uneven, "slices", "steps of 2.000 to 3.000 mm"),
+        (unscaled, "phase_scaling", "less than one turn"),
+    ],
+)
+def test_what_no_later_image_can_cure_is_refused_without_waiting_for_the_deadline(
+    bench: Any, make_study: Any, change: Callable[[Dataset], None], check: str, words: str
+) -> None:
+    here = bench(assembly=LONG, routes=[route()])
+    here.hand_in_all(changed(make_study(), change))
+    here.until(lambda: refusals(here), "a refusal")
+    (row,) = here.rows()
+    assert (row.state, row.route) == ("rejected", "brain")
+    assert words in row.reason
+    (job,) = here.jobs()
+    assert [finding["check"] for finding in job.order["findings"]] == [check]
+
+
+def test_two_images_of_one_place_are_refused_when_nobody_sends_more(bench: Any, make_study: Any) -> None:
+    def twin(dataset: Dataset) -> None:
+        dataset.SOPInstanceUID = f"{dataset.SOPInstanceUID[:-3]}777"
+
+    study = make_study()
+    here = bench(assembly={"settling_s": 1, "deadline_s": 3600}, routes=[route()])
+    for path in [*study.files(), study.file("P", 0, 1, twin)]:
+        assert here.hand_in(path).stored
+    here.until(lambda: [row.state for row in here.rows()] == ["held"], "a held acquisition")
+    here.end_all()
+    here.until(lambda: refusals(here), "a refusal")
+    (row,) = here.rows()
+    assert "more than one image" in row.reason
+    assert [job.task for job in here.jobs() if job.state != "cancelled"] == ["refusal"]
+
+
+def test_good_phase_beside_filtered_phase_is_used(bench: Any, make_study: Any) -> None:
+    def beside(dataset: Dataset) -> None:
+        filtered(dataset)
+        dataset.SOPInstanceUID = f"{dataset.SOPInstanceUID[:-3]}888"
+
+    study = make_study()
+    here = bench(assembly=LONG, routes=[route()])
+    here.hand_in_all([study.file("P", echo, z, beside) for echo in range(2) for z in range(3)], "filtered")
+    here.hand_in_all(study.files())
+    here.until(here.jobs, "a job")
+    (job,) = here.jobs()
+    assert job.task == "qsm"
+    assert len(here.store.instances.of_acquisition(job.acquisition_id)) == 12
+
+
 def test_the_limits_of_the_route_decide(bench: Any, make_study: Any) -> None:
     here = bench(routes=[route(acceptance={"min_horizontal_field_t": 0.3})])
     here.hand_in_all(changed(make_study(), weak))

@@ -97,6 +97,68 @@ def test_an_ambiguous_pairing_is_held_even_when_complete_and_rejected_in_the_end
     assert judge(look, TIMERS, LATE).state == "rejected"
 
 
+TWINS = {"held": "two images of one place", "for_good": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        ({"held": "no unit", "held_check": "phase_scaling", "for_good": True}, "phase_scaling"),
+        ({"held": "filtered", "held_check": "filtered_phase", "for_good": True}, "filtered_phase"),
+        ({"completeness": "contradiction", "missing": ("steps of 1 to 2 mm",)}, "slices"),
+    ],
+)
+def test_what_nothing_can_cure_is_refused_once_all_that_is_declared_is_here(
+    changes: dict[str, Any], check: str
+) -> None:
+    look = replace(LOOK, **{"completeness": "complete", "missing": (), "all_here": True, **changes})
+    verdict = judge(look, TIMERS, SOON)
+    assert (verdict.state, verdict.route) == ("rejected", "brain")
+    assert [finding.check for finding in verdict.findings] == [check]
+    assert verdict.findings[0].expected
+    assert judge(replace(look, finally_=UNSURE), TIMERS, SOON).state == "held"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {**TWINS, "completeness": "complete"},
+        {**TWINS, "completeness": "undeclared"},
+        {"completeness": "contradiction", "missing": ("160 slices declared, 161 are here",)},
+    ],
+    ids=["twins", "twins without a count", "too many"],
+)
+@pytest.mark.parametrize(
+    ("now", "gone", "state"), [(1059.0, True, "held"), (1061.0, False, "held"), (1060.0, True, "rejected")]
+)
+def test_images_that_are_too_many_are_refused_when_nobody_sends_more(
+    changes: dict[str, Any], now: float, gone: bool, state: str
+) -> None:
+    """Each of them that still came would end in a refusal of its own."""
+    verdict = judge(replace(LOOK, senders_gone=gone, **changes), TIMERS, now)
+    assert verdict.state == state
+    if state == "held":
+        assert verdict.settles_at is not None
+        assert now < verdict.settles_at <= 1062.0
+
+
+def test_what_may_be_cured_waits_for_its_deadline() -> None:
+    tie = replace(
+        LOOK, held="two equally good pairs", completeness="complete", all_here=True, senders_gone=True
+    )
+    assert judge(tie, TIMERS, 3000.0).state == "held"
+    lacking = replace(LOOK, **TWINS, senders_gone=True)
+    assert judge(lacking, TIMERS, 3000.0).state == "held"
+
+
+def test_what_waits_names_the_route_that_it_may_take() -> None:
+    look = replace(LOOK, so_far=replace(UNSURE, may_take="brain"))
+    assert judge(look, TIMERS, SOON).route == "brain"
+    assert judge(replace(look, held="different geometries"), TIMERS, SOON).route == "brain"
+    undecided = replace(look, completeness="complete", finally_=replace(UNSURE, may_take="brain"))
+    assert judge(undecided, TIMERS, SOON).route is None
+
+
 def test_a_contradiction_between_count_and_grid_is_held() -> None:
     look = replace(LOOK, completeness="contradiction", missing=("160 slices declared, 161 are here",))
     verdict = judge(look, TIMERS, SOON)
@@ -151,6 +213,8 @@ _routings = st.sampled_from([MATCH, NO, UNSURE])
     so_far=_routings,
     finally_=_routings,
     gone=st.booleans(),
+    for_good=st.booleans(),
+    all_here=st.booleans(),
     now=st.sampled_from([1000.0, 1030.0, 1061.0, LATE, LATE * 2]),
 )
 def test_nothing_stays_in_limbo(
@@ -161,10 +225,24 @@ def test_nothing_stays_in_limbo(
     so_far: Routing,
     finally_: Routing,
     gone: bool,
+    for_good: bool,
+    all_here: bool,
     now: float,
 ) -> None:
     """Whatever waits has a time to be looked at again, and past the deadline nothing waits."""
-    look = Look(held, ignored, completeness, ("x",), phase, so_far, finally_, gone, 1000.0)
+    look = Look(
+        held,
+        ignored,
+        completeness,
+        ("x",),
+        phase,
+        so_far,
+        finally_,
+        gone,
+        1000.0,
+        for_good=for_good,
+        all_here=all_here,
+    )
     verdict = judge(look, TIMERS, now)
     assert verdict.state in ACQUISITION
     if verdict.state in ("collecting", "held"):
