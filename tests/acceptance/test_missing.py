@@ -1,4 +1,4 @@
-"""Slices that a scanner did not send are fetched from the archive that has them."""
+"""Slices and whole series that a scanner did not send are fetched from the archive that has them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 
 from qsmnode.phantom.head import HeadShape, simulate
 from qsmnode.phantom.protocol import quick_protocol
 from qsmnode.phantom.siemens import write_classic
+from qsmnode.phantom.vendors import write
 from tests.acceptance.running import RunningNode
 from tests.peers.orthanc import Orthanc
 
@@ -57,6 +59,58 @@ def test_what_is_missing_comes_from_the_archive(
     assert acquisition["asked"] == f"asked archive: it sent {lost} of {lost} images that were not here"
     assert (acquisition["state"], acquisition["revision"]) == ("queued", 1)
     assert node.jobs()["instances"] == {"indexed": len(small)}
+
+
+def _of_another_protocol(paths: list[Path], folder: Path) -> list[Path]:
+    """The same images as another scan of the visit: other names, another protocol."""
+    folder.mkdir()
+    made = []
+    for number, path in enumerate(paths):
+        item = pydicom.dcmread(path)
+        item.SeriesInstanceUID, item.ProtocolName = "2.25.900", "t1_mprage"
+        item.SOPInstanceUID = item.file_meta.MediaStorageSOPInstanceUID = f"2.25.9000{number}"
+        made.append(folder / path.name)
+        item.save_as(made[-1])
+    return made
+
+
+def test_a_phase_series_of_which_nothing_came_is_fetched_and_no_other_scan(
+    small: list[Path],
+    orthanc: Orthanc,
+    asking_node: RunningNode,
+    storescu: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    """Without phase the route cannot be told: it is the one that would match with it that asks."""
+    node = asking_node
+    orthanc.add_modality("qsmnode", "QSMNODE", node.port)
+    magnitude, phase = small[: len(small) // 2], small[len(small) // 2 :]
+    others = _of_another_protocol(phase[:3], tmp_path / "others")
+    storescu([*small, *others], orthanc.dicom_port, called=orthanc.aet)
+    storescu(magnitude, node.port)
+    node.until(lambda: _one(node).get("jobs"), 120, "a job")
+    acquisition = _one(node)
+    count = len(phase)
+    words = f"it sent {count} of {count} images that were not here, 1 whole series among them"
+    assert acquisition["asked"] == f"asked archive: {words}"
+    assert (acquisition["state"], acquisition["revision"]) == ("queued", 1)
+    assert node.jobs()["instances"] == {"indexed": len(small)}
+
+
+def test_the_series_of_an_echo_of_which_nothing_came_are_fetched(
+    orthanc: Orthanc, asking_node: RunningNode, storescu: Callable[..., Any], tmp_path: Path
+) -> None:
+    node = asking_node
+    head = simulate(HeadShape(seed=5), quick_protocol(6.0, echo_times_s=(0.006, 0.018)))
+    files = write("siemens-xa-split", head, tmp_path / "split")
+    first = [path for path in files if float(pydicom.dcmread(path).EchoTime) < 10]
+    assert 0 < len(first) < len(files)
+    orthanc.add_modality("qsmnode", "QSMNODE", node.port)
+    storescu(files, orthanc.dicom_port, called=orthanc.aet)
+    storescu(first, node.port)
+    node.until(lambda: _one(node).get("jobs"), 120, "a job")
+    count = len(files) - len(first)
+    assert f"it sent {count} of {count} images that were not here, 2 whole series" in _one(node)["asked"]
 
 
 def test_an_archive_that_lacks_them_as_well_is_asked_once(

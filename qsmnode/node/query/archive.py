@@ -1,4 +1,4 @@
-"""One archive, asked for the images of a series and to send some of them here: C-FIND and C-MOVE."""
+"""One archive, asked for series, for their images, and to send some of them here: C-FIND and C-MOVE."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from qsmnode.errors import PeerError, PeerRefused, PeerUnreachable
 from qsmnode.node.query import identifier
+from qsmnode.node.query.series import SeriesFound
 from qsmnode.node.wire import command
 from qsmnode.node.wire.requestor import Association, Pair, Reply, Target, pair_name
 from qsmnode.node.wire.status import SUCCESS, describe
 from qsmnode.node.wire.uids import IMPLICIT_LITTLE, STUDY_ROOT_FIND, STUDY_ROOT_MOVE
 
+MOST_SERIES = 1000
+"""Of one study."""
 MOST_IMAGES = 20_000
 """Of all series together; no scan has more."""
 IMAGES_AT_ONCE = 200
@@ -39,6 +42,21 @@ class Moved:
     failed: int
 
 
+def find_series(target: Target, study_uid: str, stopping: Callable[[], bool]) -> list[SeriesFound]:
+    """Every series that an archive has of a study.
+
+    Raises:
+        PeerUnreachable, PeerRefused, PeerError: as for :func:`find`.
+    """
+    found: list[SeriesFound] = []
+    with Association(target, [_FIND]) as association:
+        for answer in _answers(association, identifier.series_of(study_uid), stopping):
+            found.append(identifier.series_found(answer))
+            if len(found) > MOST_SERIES:
+                raise PeerError(f"{target}: lists more than {MOST_SERIES} series for one study")
+    return found
+
+
 def find(
     target: Target, study_uid: str, series_uids: Sequence[str], stopping: Callable[[], bool]
 ) -> dict[str, list[str]]:
@@ -55,14 +73,11 @@ def find(
         for series_uid in series_uids:
             asked = identifier.images_of(study_uid, series_uid)
             images = found.setdefault(series_uid, [])
-            for reply in _replies(association, _FIND, command.C_FIND_RQ, asked, {}, stopping):
-                if not reply.is_last:
-                    images.append(identifier.image_uid(reply.identifier))
-                    count += 1
-                    if count > MOST_IMAGES:
-                        raise PeerError(f"{target}: lists more than {MOST_IMAGES} images for one scan")
-                elif reply.status != SUCCESS:
-                    raise PeerRefused(f"{target}: answers C-FIND with {_described(reply.status)}")
+            for answer in _answers(association, asked, stopping):
+                images.append(identifier.image_uid(answer))
+                count += 1
+                if count > MOST_IMAGES:
+                    raise PeerError(f"{target}: lists more than {MOST_IMAGES} images for one scan")
     return found
 
 
@@ -92,6 +107,15 @@ def move(
                         one = _moved(target, reply)
                         sent, failed = sent + one.sent, failed + one.failed
     return Moved(sent, failed)
+
+
+def _answers(association: Association, asked: bytes, stopping: Callable[[], bool]) -> Iterator[bytes]:
+    """The identifiers that answer a C-FIND."""
+    for reply in _replies(association, _FIND, command.C_FIND_RQ, asked, {}, stopping):
+        if not reply.is_last:
+            yield reply.identifier
+        elif reply.status != SUCCESS:
+            raise PeerRefused(f"{association.target}: answers C-FIND with {_described(reply.status)}")
 
 
 def _replies(

@@ -1,26 +1,36 @@
-"""The query role: once per acquisition revision, asks its route's archive for what did not arrive."""
+"""The query role: once per acquisition revision, asks its route's archive for what did not arrive.
+
+The route may be one that cannot be told yet: where a whole kind or echo never came, what is here does not
+match it, and what it lacks is exactly what the archive may have.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 
 from qsmnode.config import Config, DicomPeer
 from qsmnode.dicom.instance import Instance
 from qsmnode.errors import PeerError
 from qsmnode.ledger.acquisitions import AcquisitionRow
 from qsmnode.ledger.store import Store
-from qsmnode.node.query.archive import find, move
+from qsmnode.node.query.archive import find, find_series, move
+from qsmnode.node.query.series import plausible
 from qsmnode.node.supervise import Loop
 from qsmnode.node.target import target_of
 from qsmnode.node.wire.requestor import Target
 
 _log = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 60.0
+MOST_NEW_SERIES = 64
+"""Of which nothing came and that are asked for together; no scan has more."""
+MOST_BYTES = 16 << 30
+"""That one question may bring; an enhanced scan of many echoes has a tenth."""
 
 
 class Query:
-    """Looks for acquisitions that stay incomplete on routes with ``ask_for_missing``.
+    """Looks for acquisitions that stay incomplete or held on routes with ``ask_for_missing``.
 
     What an archive sends comes in through the receiver like everything else, and so is durable, counted and
     looked at there; here is only asked, and noted what was answered.
@@ -75,19 +85,41 @@ class Query:
         _log.info("acquisition %d: asked %s for what is missing: %s", row.id, name, answer)
 
     def _answer(self, row: AcquisitionRow, target: Target) -> str:
-        """Find the images of its series, and have those sent that are not here."""
+        """Find the images of its series, and of those that never came, and have sent what is not here."""
         members = self._store.instances.of_acquisition(row.id)
-        series = sorted({Instance.from_json(member.header or "").series_uid for member in members})
-        found = find(target, row.study_uid, series, lambda: self._loop.stopping)
+        headers = [Instance.from_json(member.header or "") for member in members]
+        series = sorted({header.series_uid for header in headers})
+        new = self._new_series(row.study_uid, headers, target)
+        many = len(new) > MOST_NEW_SERIES
+        found = find(target, row.study_uid, [*series, *(() if many else new)], self._is_stopping)
         wanted = {uid: self._store.instances.absent(images) for uid, images in found.items()}
         missing = sum(map(len, wanted.values()))
+        aside = f"; {len(new)} series that never came are too many to ask for" if many else ""
         if not missing:
-            return f"it has {sum(map(len, found.values()))} images of these series, and all of them are here"
+            images = sum(map(len, found.values()))
+            return f"it has {images} images of these series, and all of them are here{aside}"
+        largest = max(member.size for member in members)
+        if missing * largest > MOST_BYTES:
+            raise PeerError(
+                f"{target}: has {missing} images more, {missing * largest >> 30} GB or so: too much"
+            )
         moved = move(
             target,
             row.study_uid,
             {uid: images for uid, images in wanted.items() if images},
-            lambda: self._loop.stopping,
+            self._is_stopping,
         )
+        brought = [uid for uid in new if wanted.get(uid)]
+        of_new = f", {len(brought)} whole series among them" if brought else ""
         failed = f", and failed to send {moved.failed}" if moved.failed else ""
-        return f"it sent {moved.sent} of {missing} images that were not here{failed}"
+        return f"it sent {moved.sent} of {missing} images that were not here{of_new}{failed}{aside}"
+
+    def _new_series(self, study_uid: str, headers: Sequence[Instance], target: Target) -> tuple[str, ...]:
+        """Series of the scan's study that may belong to it, and of which nothing is here."""
+        rows = self._store.instances.of_study(study_uid)
+        here = {Instance.from_json(row.header or "").series_uid for row in rows}
+        listed = find_series(target, study_uid, self._is_stopping)
+        return plausible(listed, headers, here | self._store.deliveries.series_uids())
+
+    def _is_stopping(self) -> bool:
+        return self._loop.stopping
