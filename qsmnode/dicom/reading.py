@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, cast
 
 from pydicom import Dataset, dcmread
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataelem import DataElement
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset, read_preamble
@@ -32,6 +32,7 @@ from pydicom.uid import (
     JPEGLSNearLossless,
 )
 
+from qsmnode.dicom.deferred import DEFER_BYTES, settle_deferred
 from qsmnode.dicom.fragments import check_fragments
 from qsmnode.dicom.streams import Inflated, Piecewise
 from qsmnode.errors import UnreadableDicom
@@ -55,13 +56,6 @@ BROKEN = (
     BytesLengthException,
 )
 """What pydicom raises on damaged bytes: it converts values only when they are asked for."""
-
-DEFER_BYTES = 1 << 20
-"""Larger element values stay on disk: a header needs none, and a damaged length may claim gigabytes."""
-
-PER_FRAME_TAG = 0x52009230
-MAX_FRAMES_BYTES = 1 << 25
-"""Of the functional groups of all frames, where they state their length; two thousand frames have a tenth."""
 
 READ_AHEAD_BYTES = 8192
 """What the system gives at a time: newer Pythons ask for a whole image when a header is wanted."""
@@ -183,7 +177,7 @@ def _header(stream: BinaryIO, size: int) -> Header:
         return _deflated_header(stream, meta)
     stream.seek(0)
     dataset = dcmread(cast(BinaryIO, Piecewise(stream)), stop_before_pixels=True, defer_size=DEFER_BYTES)
-    _settle_deferred(stream, dataset)
+    settle_deferred(stream, dataset)
     pixels = _pixels_follow(stream, dataset, size)
     if pixels is not None:
         return Header(dataset, pixels)
@@ -215,7 +209,7 @@ def _deflated(inflated: Inflated, meta: Dataset) -> tuple[FileDataset, int]:
     dataset = FileDataset(
         io.BytesIO(), found, file_meta=FileMetaDataset(meta), is_implicit_VR=False, is_little_endian=True
     )
-    _settle_deferred(inflated, dataset)
+    settle_deferred(inflated, dataset)
     head = inflated.read(12)
     if len(head) < 12:
         return dataset, 0
@@ -271,32 +265,6 @@ def _with_pixels(stream: BinaryIO, meta: Dataset) -> FileDataset:
         )
     dataset.add_new(PIXEL_TAGS[-1], "OB" if whole(dataset, "BitsAllocated") == 8 else "OW", pixels)
     return dataset
-
-
-def _settle_deferred(stream: BinaryIO | Inflated, dataset: Dataset) -> None:
-    """Read the frames' sequence, and leave other long values on disk for good.
-
-    Asking for one of those would read all of it. The stream stands where it stood.
-    """
-    end = stream.tell()
-    for tag, raw in list(dataset.items()):
-        if isinstance(raw, RawDataElement) and raw.value is None and raw.length > DEFER_BYTES:
-            del dataset[tag]
-            if tag == PER_FRAME_TAG:
-                dataset[tag] = raw._replace(value=_long_value(stream, raw))
-    stream.seek(end)
-
-
-def _long_value(stream: BinaryIO | Inflated, raw: RawDataElement) -> bytes:
-    if raw.length > MAX_FRAMES_BYTES:
-        raise UnreadableDicom(
-            f"its frames are described in {raw.length >> 20} MB, more than {MAX_FRAMES_BYTES >> 20} MB"
-        )
-    stream.seek(raw.value_tell)
-    value = stream.read(raw.length)
-    if len(value) < raw.length:
-        raise UnreadableDicom("cut short within the description of its frames; send it again")
-    return value
 
 
 def _pixels_follow(stream: BinaryIO, dataset: FileDataset, size: int) -> int | None:
