@@ -62,3 +62,34 @@ def test_late_slices_make_a_revision_that_names_what_it_replaces(
     assert predecessor.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == first["SR"][0].SOPInstanceUID
     states = [(item["revision"], item["state"]) for item in node.jobs()["acquisitions"]]
     assert states == [(1, "queued"), (2, "queued")]
+
+
+def test_a_map_that_late_images_made_possible_names_the_refusal_that_it_replaces(
+    storescu: Callable[..., Any], tmp_path: Path
+) -> None:
+    files = write_classic(simulate(HeadShape(seed=5), quick_protocol(6.0)), tmp_path / "scan")
+    node = RunningNode(tmp_path / "node", "{folder: ./out}", assembly="settling_s: 1, deadline_s: 2")
+    node.config.write_text(node.config.read_text() + "    on_reject: report\n")
+    try:
+        node.start()
+        storescu(files[:-1], node.port)
+        node.until_delivered(2)
+        out = node.config.parent / "out"
+        refused = {items[0].Modality: items[0] for items in _delivered(out).values()}
+        storescu(files[-1:], node.port)
+        node.until_delivered(4)
+        after = _delivered(out)
+        tasks = [job["task"] for one in node.jobs()["acquisitions"] for job in one["jobs"]]
+    finally:
+        node.stop()
+    assert tasks == ["refusal", "qsm"]
+    made = {
+        items[0].Modality: items[0]
+        for uid, items in after.items()
+        if uid not in {one.SeriesInstanceUID for one in refused.values()}
+    }
+    related = [item.SeriesInstanceUID for item in made["MR"].RelatedSeriesSequence]
+    assert related == [refused["OT"].SeriesInstanceUID]
+    (predecessor,) = made["SR"].PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    assert predecessor.SeriesInstanceUID == refused["SR"].SeriesInstanceUID
+    assert predecessor.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == refused["SR"].SOPInstanceUID
