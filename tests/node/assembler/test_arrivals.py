@@ -146,7 +146,8 @@ def test_a_compressed_file_that_broke_off_is_set_aside_and_the_whole_one_complet
     assert whole != raw
     files[-1].write_bytes(whole[:-20])
     here.hand_in_all(files)
-    here.until(lambda: here.store.instances.counts().get("unreadable"), "the broken one")
+    here.until(lambda: here.store.instances.counts().get("unreadable") and here.rows(), "the broken one")
+    here.until(lambda: not here.store.instances.undecided(), "a look at the others")
     (row,) = here.rows()
     assert (row.state, row.missing) == ("collecting", ("phase, echo 2, slice 3 of 3",))
     (aside,) = listing(here.store)["unusable"]
