@@ -1,4 +1,5 @@
--- The ledger: what this node knows and must still know after a crash.
+-- The ledger: what this node knows and must still know after a crash. A new one begins with this; an older one is
+-- brought here by the scripts in migrations, which migrate.py lists.
 -- Times are seconds since 1970 (UTC). States are those of states.py, which alone decides about changes.
 
 CREATE TABLE association (
@@ -20,13 +21,15 @@ CREATE TABLE instance (
     path              TEXT NOT NULL UNIQUE, -- named by the node, relative to the store
     association_id    INTEGER NOT NULL REFERENCES association (id),
     received_at       REAL NOT NULL,
-    state             TEXT NOT NULL CHECK (state IN ('received', 'indexed', 'unreadable', 'conflicting', 'purged')),
+    state             TEXT NOT NULL CHECK (state IN
+                          ('received', 'indexed', 'unreadable', 'conflicting', 'lost', 'purged')),
     study_uid         TEXT,                 -- from the header, once indexed
     header            TEXT,                 -- JSON of dicom.instance, once indexed
     reason            TEXT NOT NULL DEFAULT ''   -- why it is no source, or unreadable
 ) STRICT;
--- what was purged may come again
-CREATE UNIQUE INDEX instance_identity ON instance (sop_instance_uid, sha256) WHERE state != 'purged';
+-- what was purged or got lost may come again
+CREATE UNIQUE INDEX instance_identity ON instance (sop_instance_uid, sha256)
+    WHERE state NOT IN ('purged', 'lost');
 CREATE INDEX instance_by_state ON instance (state) WHERE state = 'received';
 CREATE INDEX instance_by_study ON instance (study_uid);
 CREATE INDEX instance_by_association ON instance (association_id);
@@ -95,6 +98,7 @@ CREATE TABLE product_object (
     sop_class_uid     TEXT NOT NULL,
     sop_instance_uid  TEXT NOT NULL,
     path              TEXT NOT NULL UNIQUE, -- relative to the store; built once, sent from here on every try
+    purged_at         REAL,                 -- its file went then
     UNIQUE (product_id, sop_instance_uid)
 ) STRICT;
 
@@ -130,3 +134,8 @@ CREATE TABLE event (                        -- every change of state, for people
     reason  TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX event_by_row ON event (entity, row_id);
+
+CREATE TABLE progress (                     -- how far those have come who follow the events
+    reader  TEXT PRIMARY KEY,
+    event   INTEGER NOT NULL                -- the last one that was dealt with
+) STRICT;

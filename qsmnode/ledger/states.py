@@ -11,11 +11,13 @@ from types import MappingProxyType
 from qsmnode.errors import IllegalTransition
 
 INSTANCE = {
-    "received": {"indexed", "unreadable"},  # bytes are durable; the header has not been read yet
-    "indexed": {"purged"},
-    "unreadable": {"purged"},
+    # bytes are durable; the header has not been read yet
+    "received": {"indexed", "unreadable", "lost"},
+    "indexed": {"lost", "purged"},
+    "unreadable": {"lost", "purged"},
     # a known SOP Instance UID with other bytes: kept, flagged, not used unless the first cannot be read
-    "conflicting": {"received", "purged"},
+    "conflicting": {"received", "lost", "purged"},
+    "lost": {"received", "purged"},  # acknowledged, and its file is gone; received: a backup brought it back
     "purged": set(),
 }
 
