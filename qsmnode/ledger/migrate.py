@@ -35,7 +35,10 @@ def _script(name: str) -> str:
     return resources.files("qsmnode.ledger").joinpath("migrations", name).read_text("utf-8")
 
 
-MIGRATIONS = (Migration(2, _script("0002_lost_purged_audited.sql")),)
+MIGRATIONS = (
+    Migration(2, _script("0002_lost_purged_audited.sql")),
+    Migration(3, _script("0003_commitment.sql")),
+)
 """Every step, in order; a new one goes to the end and into ``schema.sql``, and none is ever changed."""
 
 SCHEMA_VERSION = MIGRATIONS[-1].version

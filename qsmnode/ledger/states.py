@@ -48,11 +48,29 @@ JOB = {
 DELIVERY = {
     "pending": {"sending", "parked"},
     "sending": {"sent", "pending", "parked", "held"},
-    "sent": {"committed", "unconfirmed"},
+    # pending or parked: the peer reported that it does not have all of it
+    "sent": {"committed", "unconfirmed", "pending", "parked"},
     "committed": set(),
-    "unconfirmed": {"committed", "pending"},
+    "unconfirmed": {"committed", "pending", "parked"},  # the report came late, or `retry`
     "parked": {"pending"},  # by `retry`
     "held": {"pending"},
+}
+
+COMMITMENT = {
+    "asking": {"asked", "answered", "lost", "expired"},
+    "asked": {"answered", "expired"},
+    # a report may come late, also for a request of which nobody knows whether it arrived
+    "lost": {"answered"},
+    "expired": {"answered"},
+    "answered": {"settled"},
+    "settled": set(),
+}
+
+PROMISE = {
+    "asked": {"checked"},
+    "checked": {"reported", "parked"},
+    "reported": {"asked"},  # the same request again: it wants the same report again
+    "parked": {"asked"},
 }
 
 TRANSITIONS = MappingProxyType(
@@ -61,6 +79,8 @@ TRANSITIONS = MappingProxyType(
         "acquisition": MappingProxyType(ACQUISITION),
         "job": MappingProxyType(JOB),
         "delivery": MappingProxyType(DELIVERY),
+        "commitment": MappingProxyType(COMMITMENT),
+        "promise": MappingProxyType(PROMISE),
     }
 )
 

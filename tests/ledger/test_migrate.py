@@ -27,6 +27,7 @@ _ROWS = (
     "delivery",
     "event",
 )
+_ADDED = {"purged_at", "committed_to", "archived_at", "rounds", "committed_at"}  # since version 1
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -48,7 +49,7 @@ def old(tmp_path: Path) -> Path:
 def _rows(path: Path, table: str) -> list[tuple[Any, ...]]:
     with closing(_connect(path)) as connection:
         names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-        wanted = ", ".join(name for name in names if name != "purged_at")
+        wanted = ", ".join(name for name in names if name not in _ADDED)
         return connection.execute(f"SELECT {wanted} FROM {table} ORDER BY 1, 2").fetchall()
 
 
