@@ -16,6 +16,7 @@ from tests.peers.orthanc import Orthanc
 # Fixtures that need a real peer: a test that asks for one carries the marker without saying so.
 _PEER_FIXTURES = {
     "storescu": "dcmtk",
+    "dcmsend": "dcmtk",
     "echoscu": "dcmtk",
     "dciodvfy": "dicom3tools",
     "dcentvfy": "dicom3tools",
@@ -87,6 +88,12 @@ def corpus() -> Path:
 def free_port() -> Callable[[], int]:
     """A function that gives a free TCP port on 127.0.0.1."""
     return ports.free_port
+
+
+@pytest.fixture
+def dcmsend() -> Callable[..., list[int]]:
+    """DCMTK's dcmsend, see tests/peers/dcmtk.py: dcmsend(files, port, report, called=, calling=)."""
+    return dcmtk.dcmsend
 
 
 @pytest.fixture

@@ -8,24 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
-from pynetdicom import AE
 
 from qsmnode.phantom.exam import write_exam
 from tests.acceptance.conftest import Scan
 from tests.acceptance.running import RunningNode, qsmnode
-
-
-def _one_association(paths: list[Path], port: int) -> list[int]:
-    """The C-STORE statuses of one association; DCMTK's storescu knows no private SOP class."""
-    objects = [pydicom.dcmread(path) for path in paths]
-    caller = AE(ae_title="MR1")
-    for sop_class, syntax in {(item.SOPClassUID, item.file_meta.TransferSyntaxUID) for item in objects}:
-        caller.add_requested_context(sop_class, syntax)
-    association = caller.associate("127.0.0.1", port, ae_title="QSMNODE")
-    assert association.is_established
-    statuses = [int(association.send_c_store(item).Status) for item in objects]
-    association.release()
-    return statuses
 
 
 def _results(folder: Path) -> list[str]:
@@ -35,12 +21,15 @@ def _results(folder: Path) -> list[str]:
 
 
 def test_a_whole_exam_in_one_association_gives_one_result_and_no_refusal(
-    scan: Scan, run_node: Callable[..., RunningNode], tmp_path: Path
+    scan: Scan,
+    run_node: Callable[..., RunningNode],
+    dcmsend: Callable[..., list[int]],
+    tmp_path: Path,
 ) -> None:
     exam = tmp_path / "exam"
     others = write_exam(scan.head, exam)
     node = run_node("{folder: ./out}", assembly="settling_s: 1, deadline_s: 8")
-    statuses = _one_association([*others, *scan.files], node.port)
+    statuses = dcmsend([*others, *scan.files], node.port, tmp_path / "sent.txt")
     assert statuses == [0x0000] * (len(others) + len(scan.files))
     node.until_delivered()
     listed = node.until_decided()

@@ -22,6 +22,7 @@ from tests.bench.ideal import field_noise_hz
 from tests.bench.reconstruction import before_background
 from tests.bench.setting import Setting
 from tests.bench.tables import Row, Table
+from tests.bench.turns import OwnPhase, own_phase
 
 SNRS = (20.0, 70.0)
 STRONG_SNR = 10.0
@@ -37,9 +38,10 @@ def run(setting: Setting) -> list[Table]:
     fields: list[Row] = []
     for seed in setting.seeds[:1] if setting.quick else setting.seeds:
         clean = setting.head(seed, snr=0.0)
+        own = own_phase(clean, true_phase(clean))
         for snr in SNRS:
             head = with_noise(clean, snr)
-            wraps += _wrong_wraps(seed, head)
+            wraps += _wrong_wraps(seed, head, own)
             fields.append(_field_row(setting, seed, head))
     plots.bars(
         setting.figure("unwrapping_wrong"),
@@ -57,8 +59,10 @@ def run(setting: Setting) -> list[Table]:
         Table(
             "unwrapping",
             "Voxels of the true brain mask whose number of turns differs from that of the noise-free field "
-            "times echo time plus transmit phase; strong: the echo's signal is above 10 times the noise. The "
-            "phase is as the scanner gives it. Seconds are those of all echoes together.",
+            "times echo time plus transmit phase; strong: the echo's signal is above 10 times the noise; "
+            "own: against the turns of the voxel's own noise-free phase, followed from time 0, where its "
+            "signal is above 10 times the noise all the way. The phase is as the scanner gives it. Seconds "
+            "are those of all echoes together.",
             wraps,
         ),
         Table(
@@ -102,7 +106,7 @@ def _unwrapped_by_theirs(stack: EchoStack, mask: Mask) -> list[Float]:
     return found
 
 
-def _wrong_wraps(seed: int, head: SimulatedHead) -> list[Row]:
+def _wrong_wraps(seed: int, head: SimulatedHead, own: OwnPhase) -> list[Row]:
     stack, mask = head.stack, head.brain_mask
     truth = true_phase(head)
     unwrap(stack.phase[:, :4, :4, :4], np.ones((len(stack.phase), 4, 4, 4)), stack.echo_times_s)  # compiles
@@ -117,6 +121,8 @@ def _wrong_wraps(seed: int, head: SimulatedHead) -> list[Row]:
         for echo, (phase, true) in enumerate(zip(found, truth, strict=True)):
             strong = mask & (stack.magnitude[echo] > STRONG_SNR * noise_sd(head))
             bad = wrong(phase, true, mask)
+            followed = mask & (own.weakest[echo] > STRONG_SNR * noise_sd(head))
+            own_bad = wrong(phase, own.phase[echo].astype(np.float64), mask) & followed
             rows.append(
                 {
                     "head": f"head {seed}",
@@ -127,6 +133,8 @@ def _wrong_wraps(seed: int, head: SimulatedHead) -> list[Row]:
                     "wrong_percent": 100 * float(np.mean(bad[mask])),
                     "wrong_strong": float(np.count_nonzero(bad & strong)),
                     "wrong_strong_percent": 100 * float(np.mean(bad[strong])) if strong.any() else np.nan,
+                    "own_wrong_strong": float(np.count_nonzero(own_bad)),
+                    "own_strong_percent_of_mask": 100 * float(np.mean(followed[mask])),
                     "seconds": seconds,
                 }
             )

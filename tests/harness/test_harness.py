@@ -21,6 +21,7 @@ from tests.bench import chain, combinations, edges, heads, inversion, musts, rob
 from tests.bench.ideal import ideal_field
 from tests.bench.tables import Row, Table
 from tests.bench.timing import Steps, alone, fft_pair_seconds, peak_bytes
+from tests.bench.turns import own_phase
 
 ROOT = Path(__file__).parents[2]
 TABLES = (
@@ -152,6 +153,19 @@ def test_wrong_wraps_are_counted() -> None:
     assert not unwrapping.wrong(shared.astype(np.float32), truth, mask).any()
     shared[0, 0, :3] += 2 * np.pi
     assert unwrapping.wrong(shared.astype(np.float32), truth, mask).sum() == 3
+
+
+def test_a_voxels_own_phase_is_continuous_and_the_mean_fields_where_that_varies_little(
+    clean: SimulatedHead,
+) -> None:
+    line = unwrapping.true_phase(clean)
+    own = own_phase(clean, line)
+    turns = (own.phase - clean.stack.phase) / (2 * np.pi)
+    assert np.abs(turns - np.rint(turns))[:, clean.brain_mask].max() < 1e-3
+    assert (np.diff(own.weakest, axis=0) <= 0).all()
+    assert (own.weakest <= clean.stack.magnitude).all()
+    deep = clean.scoring_mask(6.0)
+    assert np.median(np.abs(own.phase - line)[:, deep]) < 0.1
 
 
 def test_noise_free_phase_of_a_head_is_the_truth_up_to_turns(clean: SimulatedHead) -> None:

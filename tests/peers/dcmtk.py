@@ -13,6 +13,8 @@ from tests.peers import programs
 _SENDING = re.compile(r"^I: Sending file: (.+)$")
 _STATUS = re.compile(r"^D: DIMSE Status\s+: 0x([0-9a-fA-F]{4})")
 
+_REPORTED = re.compile(r"^DIMSE Status +: 0x([0-9a-fA-F]{4})", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class StoreResult:
@@ -75,6 +77,25 @@ def storescu(
         environment=_environment(nodelay),
     )
     return StoreResult(result.returncode, result.stdout, _statuses(result.stdout))
+
+
+def dcmsend(
+    files: Sequence[Path], port: int, report: Path, *, called: str = "QSMNODE", calling: str = "MR1"
+) -> list[int]:
+    """Sends files on one association, private SOP classes too, which storescu cannot: the statuses."""
+    programs.run(
+        "dcmsend",
+        "--no-uid-checks",
+        "--no-halt",
+        "--single-association",
+        "--create-report-file",
+        report,
+        *["-aec", called, "-aet", calling, "127.0.0.1", str(port)],
+        *files,
+        timeout_s=300,
+        environment=_environment(nodelay=True),
+    )
+    return [int(code, 16) for code in _REPORTED.findall(report.read_text())]
 
 
 def echoscu(

@@ -14,7 +14,7 @@ DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 PROGRAMS = {
     "dcmtk": (
-        *("storescu", "storescp", "echoscu", "findscu", "dcmdump", "dsrdump"),
+        *("storescu", "storescp", "dcmsend", "echoscu", "findscu", "dcmdump", "dsrdump"),
         *("dcmcjpeg", "dcmcjpls", "dcmcrle", "dcmconv"),
     ),
     "dicom3tools": ("dciodvfy", "dcentvfy"),
