@@ -98,10 +98,17 @@ def run(arguments: argparse.Namespace) -> int:
             demonstration.send(config, node.port, files, progress)
         with ProgressLine("reconstructing and delivering") as progress:
             demonstration.wait(node, progress)
+        reference, remarks = demonstration.said(node.store)
     objects = demonstration.delivered(out)
     chi_ppb = demonstration.series_ppb(objects["MR"])
-    picture = write_preview(out / "qsm.png", chi_ppb, head.geometry.voxel_mm)
-    _print(demonstration.compared(head, chi_ppb))
+    voxel_mm = demonstration.series_voxel_mm(objects["MR"])
+    picture = write_preview(out / "qsm.png", chi_ppb, voxel_mm, reference)
+    if chi_ppb.shape == head.susceptibility_ppm.shape:
+        _print(demonstration.compared(head, chi_ppb))
+    else:
+        print("the map has other voxels than the head: not compared with the truth")
+    for remark in remarks:
+        print(f"the report says: {remark}")
     print(f"QSM series  {objects['MR'][0].parent}  ({len(objects['MR'])} images, ppb)")
     print(f"report      {objects['SR'][0]}")
     print(f"picture     {picture}")

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _lines(acquisition: dict[str, Any]) -> Iterator[Text]:
     revision = f" revision {acquisition['revision']}" if acquisition["revision"] > 1 else ""
     head = f"acquisition {acquisition['id']}{revision}  {acquisition['description']}"
-    yield _line(head, acquisition["state"], acquisition["reason"])
+    yield _line(head, acquisition["state"] + _waiting(acquisition), acquisition["reason"])
     if acquisition["asked"]:
         yield Text(f"  for what is missing: {acquisition['asked']}")
     if acquisition["conflicting"]:
@@ -76,6 +76,13 @@ def _lines(acquisition: dict[str, Any]) -> Iterator[Text]:
             again = f", next try {delivery['next_try']}" if delivery["next_try"] and delivery["tries"] else ""
             title = f"    delivery {delivery['id']}: {delivery['product']} to {delivery['peer']}"
             yield _line(title, delivery["state"], delivery["reason"] + again)
+
+
+def _waiting(acquisition: dict[str, Any]) -> str:
+    """Since when and until when, of what waits for a decision."""
+    if acquisition["state"] not in ("held", "collecting") or not acquisition["deadline"]:
+        return ""
+    return f" since {acquisition['since']}, until {acquisition['deadline']}"
 
 
 def _line(head: str, state: str, reason: str) -> Text:

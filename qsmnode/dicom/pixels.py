@@ -79,7 +79,12 @@ def read_all(
     # one after the other: decoding holds the interpreter, and four threads took half as long again as one
     with quiet():
         for uid in uids:
-            yield uid, _read(uid, paths[uid], wanted[uid], encoding)
+            try:
+                loaded = _read(uid, paths[uid], wanted[uid], encoding)
+            except UnreadableDicom as error:
+                # a job's files have the job's own names: the instance is what the sender knows
+                raise UnreadableDicom(f"instance {uid}: {error}") from error
+            yield uid, loaded
 
 
 def _read(uid: str, path: Path, kinds: Mapping[int, str], encoding: Encoding) -> Loaded:

@@ -247,8 +247,13 @@ def _polar(
         )
     if float(magnitude.max()) <= 0:
         raise NotEligible("magnitude images are empty", check="magnitude")
-    may_alternate = encoding.prefers_complex and acquisition.dimensions != 2 and not unwrapped
-    if may_alternate and alternates(magnitude[0], phase[0]):
+    if acquisition.dimensions != 2 and not unwrapped and alternates(magnitude[0], phase[0]):
+        if not encoding.may_alternate:
+            raise NotEligible(
+                f"phase goes by half a turn from slice to slice, which images of {encoding.name} are not "
+                "known to do: expected phase that neighbouring slices share; look at the phase images",
+                check="phase_scaling",
+            )
         phase = with_every_second_slice_negated(phase)
         remarks.append("slices alternated in sign: every second one negated")
     return magnitude, phase, unwrapped, tuple(remarks)

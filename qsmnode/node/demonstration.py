@@ -165,6 +165,12 @@ def _finished(store: Store, progress: Progress) -> bool:
     return False
 
 
+def said(store: Store) -> tuple[str, tuple[str, ...]]:
+    """What the map's zero means, and what the node found to say of the map."""
+    result = next(job.result for job in store.jobs.all() if job.state == "succeeded")
+    return str(result["reference"]), tuple(map(str, result["warnings"]))
+
+
 def delivered(out: Path) -> Mapping[str, list[Path]]:
     """The files in the demo's archive by modality (MR, SR)."""
     found: dict[str, list[Path]] = {}
@@ -180,6 +186,13 @@ def series_ppb(paths: list[Path]) -> Float:
     normal = np.cross(images[0].ImageOrientationPatient[:3], images[0].ImageOrientationPatient[3:])
     images.sort(key=lambda image: float(np.dot(normal, image.ImagePositionPatient)))
     return np.stack([image.pixel_array.T for image in images], axis=2).astype(np.float32)
+
+
+def series_voxel_mm(paths: list[Path]) -> tuple[float, float, float]:
+    """Edges of the delivered series' voxels, in the engine's axes."""
+    image = pydicom.dcmread(paths[0], stop_before_pixels=True)
+    down, across = (float(edge) for edge in image.PixelSpacing)
+    return across, down, float(image.SpacingBetweenSlices)
 
 
 def compared(head: SimulatedHead, chi_ppb: Float) -> list[Nucleus]:

@@ -42,6 +42,7 @@ def _acquisition(store: Store, row: Any) -> dict[str, Any]:
         "asked": store.questions.answer(row.id),
         "conflicting": store.instances.conflicting_with(row.id),
         "description": row.description,
+        "since": _iso(store.acquisitions.since(row)),
         "deadline": _iso(row.deadline_at),
         "updated": _iso(row.updated_at),
         "jobs": [_job(store, job) for job in store.jobs.of_acquisition(row.id)],

@@ -18,7 +18,7 @@ from qsmnode.engine.types import Maps
 from qsmnode.errors import EngineInputError, Finding
 from qsmnode.measure.statistics import Measurement
 from qsmnode.products.patient import identity_digest
-from qsmnode.products.revision import Replaced
+from qsmnode.products.revision import REFUSAL_PAGE, REFUSAL_REPORT, Replaced
 
 _LARGEST_SOURCE_NUMBER = 20_000_000  # SeriesNumber is an IS, at most 2^31 - 1
 _NO_SOURCE_NUMBER = 90
@@ -61,7 +61,8 @@ class ProductContext:
         created_at: the time inside every object: wall clock of the site (see ``TimezoneOffsetFromUTC`` in
             :func:`qsmnode.products.identity.date_and_time`). Nothing else tells a product the time.
         revision: 1, or how often the acquisition changed after it was delivered, plus 1.
-        replaces: the products of the revision before, by name; each new one names its own.
+        replaces: the products of the revision before, and of refusals since, by name; each new one names its
+            own.
         node: name of this node, such as its AE title.
         options: product options and whatever else changes the objects; part of their UIDs.
         transforms: the library of the Fourier transforms and its version where it is not the default one,
@@ -98,6 +99,9 @@ class ProductContext:
         options = [f"{name}={value}" for name, value in sorted(self.options.items())]
         if self.transforms:
             options.append(f"transforms {self.transforms}")
+        # the same images, never refused, make objects that name no refusal
+        refused = [self.replaces[name] for name in (REFUSAL_REPORT, REFUSAL_PAGE) if name in self.replaces]
+        options += [f"after {one.sop_instance_uid}" for one in refused]
         return derive_uid(
             self.source.content_sha256,
             self._identity,

@@ -18,13 +18,16 @@ _HEIGHT = 384
 _LEGEND = 28
 
 
-def write_preview(path: Path, chi_ppb: Float, voxel_mm: tuple[float, float, float]) -> Path:
+def write_preview(
+    path: Path, chi_ppb: Float, voxel_mm: tuple[float, float, float], reference: str = ""
+) -> Path:
     """Write a PNG of the three array planes through the middle of the map.
 
     Args:
         path: where to.
         chi_ppb: (X, Y, Z), finite, ppb, 0 outside the map.
         voxel_mm: voxel edge lengths.
+        reference: what zero means; "" where it is not known.
 
     Raises:
         EngineInputError: no map of three axes, or values that are not finite.
@@ -46,9 +49,10 @@ def write_preview(path: Path, chi_ppb: Float, voxel_mm: tuple[float, float, floa
         left += tile.width + _GAP
     low, high = WINDOW_CENTRE_PPB - WINDOW_WIDTH_PPB // 2, WINDOW_CENTRE_PPB + WINDOW_WIDTH_PPB // 2
     window = f"window {WINDOW_CENTRE_PPB}/{WINDOW_WIDTH_PPB} ppb ({low} black, {high} white)"
+    zero = f" (zero: {reference})" if reference else ""
     ImageDraw.Draw(sheet).text(
         (_GAP, _HEIGHT + _GAP + 6),
-        f"magnetic susceptibility, {window}; research use, not for diagnosis",
+        f"magnetic susceptibility{zero}, {window}; research use, not for diagnosis",
         fill=200,
         font=ImageFont.load_default(14),
     )

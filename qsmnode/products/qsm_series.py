@@ -22,7 +22,7 @@ from qsmnode.products import codes
 from qsmnode.products.context import Plan, ProductContext
 from qsmnode.products.identity import identified, plain
 from qsmnode.products.patient import copy
-from qsmnode.products.revision import name_series, titled
+from qsmnode.products.revision import REFUSAL_PAGE, name_series, titled
 
 NAME = "qsm"
 NEEDS = ()
@@ -153,7 +153,7 @@ def _common(context: ProductContext, planned: Plan) -> Dataset:
     image.Modality = "MR"
     image.SeriesNumber = planned.series_number
     image.SeriesDescription = titled(context.title("QSM ppb"), context.revision)
-    name_series(image, context.replaces.get(NAME))
+    name_series(image, context.replaces.get(NAME), context.replaces.get(REFUSAL_PAGE))
     image.ImageType = ["DERIVED", "PRIMARY", "OTHER", "QSM"]
     for keyword, value in _DEFAULTS.items():
         found = source.template.get(keyword)
@@ -184,8 +184,10 @@ def _place(image: Dataset, context: ProductContext, index: int) -> None:
 
 
 def _describe(image: Dataset, context: ProductContext) -> None:
-    replaced = context.replaces.get(NAME)
-    replaces = f"; replaces series {replaced.series_uid}" if replaced else ""
+    replaced = [
+        context.replaces[name].series_uid for name in (NAME, REFUSAL_PAGE) if name in context.replaces
+    ]
+    replaces = f"; replaces series {' and '.join(replaced)}" if replaced else ""
     image.DerivationDescription = plain(
         f"Quantitative susceptibility map, ppb, 0 outside the mask. {reference_statement(context.maps)} "
         f"{context.algorithm}; research use, not for diagnosis{replaces}"

@@ -13,8 +13,9 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from qsmnode.products import codes
 from qsmnode.products.identity import identified, plain
 from qsmnode.products.refusal import STATEMENT, RefusalContext
+from qsmnode.products.revision import REFUSAL_PAGE
 
-NAME = "refusal-page"
+NAME = REFUSAL_PAGE
 _WIDTH, _HEIGHT, _MARGIN = 1024, 768, 48
 _LINE, _COLUMNS = 24, 100
 _GREY, _WHITE = 170, 255

@@ -8,8 +8,9 @@ from pydicom import Dataset
 from qsmnode.products import codes, document
 from qsmnode.products.identity import MANUFACTURER
 from qsmnode.products.refusal import STATEMENT, RefusalContext
+from qsmnode.products.revision import REFUSAL_REPORT
 
-NAME = "refusal-report"
+NAME = REFUSAL_REPORT
 
 
 def series_uid(context: RefusalContext) -> str:

@@ -32,7 +32,7 @@ from qsmnode.measure import statistics
 from qsmnode.products import codes, document, qsm_series
 from qsmnode.products.context import Plan, ProductContext
 from qsmnode.products.identity import MANUFACTURER, plain
-from qsmnode.products.revision import name_document, titled
+from qsmnode.products.revision import REFUSAL_REPORT, name_document, titled
 
 NAME = "report"
 NEEDS = (qsm_series.NAME,)
@@ -80,7 +80,7 @@ def build(context: ProductContext) -> list[Dataset]:
     if context.findings:
         report.CodingSchemeIdentificationSequence = codes.scheme_identification()
     document.settle(report, context)
-    name_document(report, context.replaces.get(NAME))
+    name_document(report, context.replaces.get(NAME), context.replaces.get(REFUSAL_REPORT))
     return [report]
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from PIL import Image
 
-from qsmnode.cli import demo, parser
+from qsmnode.cli import demo, main, parser
 from qsmnode.errors import UsageError
 from qsmnode.node import demonstration
 from qsmnode.phantom.faults.registry import FAULTS
-from qsmnode.phantom.protocol import Protocol
+from qsmnode.phantom.head import HeadShape, simulate
+from qsmnode.phantom.protocol import Protocol, quick_protocol
 from qsmnode.phantom.sphere import SimulatedSphere, Sphere, simulate_sphere
 from qsmnode.phantom.vendors import VENDORS
 
@@ -40,6 +42,23 @@ def test_the_scanner_has_the_faults_that_it_is_told(sphere: SimulatedSphere, tmp
     files = demonstration.scan(sphere, tmp_path, "siemens", ["missing_phase", "missing_slice"])
     assert len(files) == 2 * 2
     assert {pydicom.dcmread(path, stop_before_pixels=True).ImageType[2] for path in files} == {"M"}
+
+
+def test_a_faulty_scan_ends_with_a_map_and_what_is_wrong_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = simulate(HeadShape(2), quick_protocol(4.5, echo_times_s=(0.005, 0.015, 0.025)))
+    monkeypatch.setattr(demonstration, "simulated", lambda seed, progress: head)
+    out = tmp_path / "demo"
+    asked = ["demo", "--out", str(out), "--vendor", "philips-enhanced"]
+    assert main([*asked, "--fault", "coarse_voxels"]) == 0
+    said = capsys.readouterr().out
+    assert "the report says: voxels of 9.00 mm in plane" in said
+    assert "not compared with the truth" in said
+    with Image.open(out / "qsm.png") as picture:
+        assert picture.width > 3 * 300
+    assert main([*asked, "--fault", "gap"]) == 3
+    assert "gaps of 1.35 mm" in capsys.readouterr().err
 
 
 def test_another_one_is_a_mistake_of_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,7 @@ from pydicom.uid import (
     JPEGLosslessSV1,
     JPEGLSLossless,
     JPEGLSNearLossless,
+    RLELossless,
 )
 
 from qsmnode.dicom.acquisition import group
@@ -256,6 +257,17 @@ def test_a_damaged_bit_stream_is_unreadable(builder: Any, syntax: UID, damage: s
     }[damage]
     put(path, frames, syntax)
     with pytest.raises(UnreadableDicom, match=path.name):
+        read(made.paths)
+
+
+def test_damage_that_only_the_decoder_finds_names_the_instance_and_what_to_do(builder: Any) -> None:
+    made = made_by(builder, "siemens")
+    uid, path = list(made.paths.items())[-1]
+    recoded(path, RLELossless)
+    stream = stream_of(path)
+    put(path, [stream[:64] + stream[66:]], RLELossless)  # all that is declared is there, but two bytes
+    assert read_instance(path).not_source is None
+    with pytest.raises(UnreadableDicom, match=f"instance {uid}: {path.name}: .*send them uncompressed"):
         read(made.paths)
 
 

@@ -1,64 +1,59 @@
 """One head through every encoding: the susceptibility is the same.
 
-Encodings whose phase has the same steps give the same map. Where the steps differ, rounding decides whether a
-few voxels at the rim belong to the mask, and their neighbours follow; values that are read off a map stay.
+At 16 bits, and at 12 where the steps are the same, no voxel differs by more than 1 ppb from Siemens classic
+at that depth. One step of 12 bits, or of whole mrad, may move a voxel of the rim into the mask or out of it;
+then the voxels beside it follow, and what is read off a map stays. docs/accuracy.md has more heads.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from qsmnode.engine import Maps, Recipe, reconstruct
-from qsmnode.phantom.head import HeadShape, SimulatedHead, simulate
-from qsmnode.phantom.protocol import Protocol
-from qsmnode.phantom.siemens import write_classic
-from qsmnode.phantom.vendors import VENDORS, write
-from tests.phantom.reading import Arrived
+from qsmnode.phantom.vendors import VENDORS
+from tests.phantom.encodings import Distance, Encoding, Mapped, coarse_head
 
-EQUAL_STEPS = [
-    name for name, made in VENDORS.items() if 12 in made.depths and not name.startswith("philips")
-][1:]
-OTHER_STEPS = [("philips", ()), ("philips-enhanced", ()), ("ge", ("alternating_sign",)), ("ge-polar", ()),
-               ("canon", ()), ("uih", ())]  # fmt: skip
-
-
-def mapped(files: list[Path]) -> Maps:
-    return reconstruct(Arrived.of(files).source.stack, Recipe.preset("default"))
-
-
-@pytest.fixture(scope="module")
-def head() -> SimulatedHead:
-    protocol = Protocol((0.006, 0.014, 0.022), shape=(38, 43, 24), voxel_mm=(5.0, 5.0, 7.5))
-    return simulate(HeadShape(7), protocol)
+# every encoding but GE's magnitude and phase, whose whole mrad are coarser than 16 bits
+FINE: list[Encoding] = [
+    ("siemens-xa", 16),
+    ("siemens-xa-split", 12),
+    ("philips", 16),
+    ("philips-enhanced", 16),
+    ("ge", 16),
+    ("canon", 16),
+    ("uih", 16),
+    ("hitachi", 12),
+]
+COARSE: list[tuple[Encoding, Encoding]] = [
+    (("philips", 12), ("siemens", 12)),
+    (("ge-polar", 16), ("siemens", 16)),
+    (("siemens", 12), ("siemens", 16)),
+]
 
 
 @pytest.fixture(scope="module")
-def classic(head: SimulatedHead, tmp_path_factory: pytest.TempPathFactory) -> Maps:
-    return mapped(write_classic(head, tmp_path_factory.mktemp("classic")))
+def maps(tmp_path_factory: pytest.TempPathFactory) -> Mapped:
+    return Mapped(coarse_head(1), tmp_path_factory.mktemp("encodings"))
 
 
-@pytest.mark.parametrize("vendor", EQUAL_STEPS)
-def test_equal_steps_give_equal_maps(vendor: str, head: SimulatedHead, classic: Maps, tmp_path: Path) -> None:
-    maps = mapped(write(vendor, head, tmp_path, bits=12))
-    assert np.array_equal(maps.mask, classic.mask)
-    assert 1000 * np.abs(maps.susceptibility - classic.susceptibility).max() <= 1.0
+def test_no_encoding_is_left_out() -> None:
+    assert {vendor for vendor, _ in (*FINE, *(one for pair in COARSE for one in pair))} == set(VENDORS)
 
 
-@pytest.mark.parametrize(("vendor", "faults"), OTHER_STEPS)
-def test_other_steps_give_the_same_values(
-    vendor: str, faults: tuple[str, ...], head: SimulatedHead, classic: Maps, tmp_path: Path
+@pytest.mark.parametrize(("vendor", "bits"), FINE)
+def test_equal_depth_gives_equal_maps(vendor: str, bits: int, maps: Mapped) -> None:
+    one, classic = maps[vendor, bits], maps["siemens", bits]
+    assert np.array_equal(one.mask, classic.mask)
+    assert Distance.of(one, classic, maps.head).largest_ppb <= 1.0
+
+
+@pytest.mark.parametrize(("one", "other"), COARSE)
+def test_a_coarse_step_moves_a_voxel_of_the_rim_and_no_value(
+    one: Encoding, other: Encoding, maps: Mapped
 ) -> None:
-    maps = mapped(write(vendor, head, tmp_path, faults=faults))
-    both = maps.mask & classic.mask
-    assert np.count_nonzero(maps.mask != classic.mask) < 2e-3 * both.sum()
-    difference_ppb = 1000 * np.abs(maps.susceptibility - classic.susceptibility)[both]
-    assert np.median(difference_ppb) <= 1.0
-    tissues = [label for label in np.unique(head.labels[both]) if (both & (head.labels == label)).sum() > 20]
-    assert len(tissues) >= 3
-    for label in tissues:
-        inside = both & (head.labels == label)
-        means = [1000 * float(one.susceptibility[inside].mean()) for one in (maps, classic)]
-        assert means[0] == pytest.approx(means[1], abs=1.0), head.label_names[int(label)]
+    found = Distance.of(maps[one], maps[other], maps.head)
+    assert found.alone <= 1e-3 * found.both
+    assert found.median_ppb <= 0.3
+    assert found.p99_ppb <= 3.0
+    assert found.largest_ppb <= 25.0
+    assert found.tissue_ppb <= 0.3

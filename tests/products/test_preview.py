@@ -25,6 +25,16 @@ def test_three_planes_in_the_window(tmp_path: Path) -> None:
     assert coronal[-20].max() == 0
 
 
+def test_what_zero_means_is_written_below(tmp_path: Path) -> None:
+    chi = np.ones((20, 20, 20), np.float32)
+    legends = []
+    for name, reference in (("a.png", ""), ("b.png", "mean of the whole brain mask")):
+        with Image.open(write_preview(tmp_path / name, chi, (1.0, 1.0, 1.0), reference)) as picture:
+            legends.append(np.asarray(picture)[-28:])
+    written = [np.flatnonzero(legend.any(axis=0)).max() for legend in legends]
+    assert written[0] + 100 < written[1] < legends[1].shape[1] - 12
+
+
 def test_voxels_keep_their_proportions(tmp_path: Path) -> None:
     chi = np.ones((20, 20, 20), np.float32)
     with Image.open(write_preview(tmp_path / "a.png", chi, (1.0, 1.0, 2.0))) as picture:

@@ -83,7 +83,10 @@ def _phase(
         # no ppm: nothing in a refusal may be taken for a susceptibility
         share = spread / limits.min_field_spread_ppm if limits.min_field_spread_ppm else 1.0
         words = f"phase filtered by the scanner: its smooth field has {100 * share:.0f} % of the least spread"
-        expected = "more than the spread that acceptance.min_field_spread_ppm states"
+        expected = (
+            "more than the spread that acceptance.min_field_spread_ppm states; "
+            "switch the scanner's phase filter or susceptibility weighting off"
+        )
         yield from found(limits, "filtered_phase", expected, words)
 
 

@@ -90,6 +90,7 @@ class Encoding:
         phase_scaling: the vendor's own rule, used where the header names no unit; None where there is none.
         phase_sign: +1 where phase rises with +gamma dB TE, else -1.
         declared: counts in the header.
+        may_alternate: whether its 3-D images are known to change their sign from slice to slice.
         prefers_complex: whether real and imaginary images are more trustworthy than magnitude and phase.
         numbers_acquisitions: whether AcquisitionNumber tells scans apart.
         numbers_are_unique: whether AcquisitionNumber alone does, because every scan of an exam has its own.
@@ -103,6 +104,7 @@ class Encoding:
     phase_scaling: Callable[[ImageView], Scaling | None]
     declared: Callable[[Dataset], Declared]
     phase_sign: int = 1
+    may_alternate: bool = False
     prefers_complex: bool = False
     numbers_acquisitions: bool = True
     numbers_are_unique: bool = False
@@ -174,9 +176,13 @@ def phase_to_radians(view: ImageView, encoding: Encoding) -> Scaling:
         )
     scaling = encoding.phase_scaling(view)
     if scaling is None:
+        found = (
+            "no rescale values" if pair is None else f"slope {pair[0]:g}, intercept {pair[1]:g} and no unit"
+        )
         raise NotEligible(
             f"unrecognised phase scaling ({encoding.name}): expected a real-world value mapping or rescale "
-            "values with unit rad or mrad, or stored values that span one turn",
+            "values with unit rad or mrad, or stored values that span one turn; "
+            f"found {found} for {bits_stored(view)} bits; send the images as the scanner made them",
             check="phase_scaling",
         )
     return scaling

@@ -82,4 +82,14 @@ def _declared(dataset: Dataset) -> Declared:
     return Declared(slices=slices if slices and slices > 0 else None, images=images or None)
 
 
-GE = Encoding("GE", _kind, _flags, _phase, _declared, phase_sign=-1, prefers_complex=True, one_series=True)
+GE = Encoding(
+    "GE",
+    _kind,
+    _flags,
+    _phase,
+    _declared,
+    phase_sign=-1,
+    may_alternate=True,
+    prefers_complex=True,
+    one_series=True,
+)

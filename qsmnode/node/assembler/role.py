@@ -152,7 +152,8 @@ class Assembler:
         )
         if verdict.state != row.state:
             self._store.acquisitions.move(row.id, verdict.state, verdict.reason)
-            _log.info("acquisition %d: %s -> %s %s", row.id, row.state, verdict.state, verdict.reason)
+            why = f": {verdict.reason}" if verdict.reason else ""
+            _log.info("acquisition %d: %s -> %s%s", row.id, row.state, verdict.state, why)
         if verdict.state == COMPLETE:
             self._queue(row.id, verdict)
         if verdict.state == REJECTED:

@@ -106,10 +106,11 @@ def judge(look: Look, timers: Timers, now: float) -> Verdict:
         return _whole(look, timers, now)
     if look.so_far.outcome == "no_match" and not look.held:
         return Verdict(UNMATCHED, look.so_far.reason, missing=look.missing)
+    if look.completeness == "undeclared" and (look.held or _is_quiet(look, timers, now)):
+        # also after its deadline: a node that was down then must not take what is whole for incomplete
+        return _whole(look, timers, now)
     if expired:
         return _expired(look)
-    if look.held and look.completeness == "undeclared":
-        return _whole(look, timers, now)
     if look.held:
         return _waiting(HELD, look, look.held, deadline)
     if look.completeness == "contradiction":

@@ -97,7 +97,8 @@ class Query:
         aside = f"; {len(new)} series that never came are too many to ask for" if many else ""
         if not missing:
             images = sum(map(len, found.values()))
-            return f"it has {images} images of these series, and all of them are here{aside}"
+            here = f"{images} images of these series, and all of them are here" if images else "none of them"
+            return f"it has {here}{aside}"
         largest = max(member.size for member in members)
         if missing * largest > MOST_BYTES:
             raise PeerError(

@@ -68,7 +68,8 @@ class Tally:
 
     def __str__(self) -> str:
         refused = ", ".join(f"{count} answered {status.describe(s)}" for s, count in self.refused.items())
-        return f"{self.stored} objects stored" + (f"; {refused}" if refused else "")
+        stored = "1 object stored" if self.stored == 1 else f"{self.stored} objects stored"
+        return f"{stored}; {refused}" if refused else stored
 
 
 class Session:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from qsmnode.config import Config
 from qsmnode.errors import Finding
+from qsmnode.ledger.acquisitions import AcquisitionRow
 from qsmnode.ledger.jobs import JobRow
 from qsmnode.ledger.store import Store, fsync_folder
 from qsmnode.node.refusal import REFUSAL, queue_refusal
@@ -87,7 +88,7 @@ class Worker:
             job_id=job.id,
             attempt=job.attempt,
             revision=acquisition.revision,
-            replaces=self._replaced(acquisition.revision_of),
+            replaces=self._replaced(acquisition),
             recipe=job.order.get("recipe", {}),
             products=tuple(job.order.get("products", ())),
             created_at=job.created_at,
@@ -104,23 +105,31 @@ class Worker:
         inputs = [(self._store.path(row.path), row.header) for row in members if row.header is not None]
         job_folder.materialise(place, order, inputs)
 
-    def _replaced(self, acquisition_id: int | None) -> dict[str, dict[str, str]]:
-        """What the newest earlier revision that came to products made, for the new ones to name."""
+    def _replaced(self, acquisition: AcquisitionRow) -> dict[str, dict[str, str]]:
+        """What is there already and the new products name: those of the newest earlier revision that came to
+        any, and of the newest refusal since.
+        """
+        found = self._made(acquisition.id, refusals=True)
+        while acquisition.revision_of is not None:
+            acquisition = self._store.acquisitions.get(acquisition.revision_of)
+            maps = self._made(acquisition.id, refusals=False)
+            if maps:
+                return found | maps
+            found = found or self._made(acquisition.id, refusals=True)
+        return found
+
+    def _made(self, acquisition_id: int, *, refusals: bool) -> dict[str, dict[str, str]]:
+        """The last products of one revision by name: of its refusals or of its other jobs."""
         deliveries = self._store.deliveries
-        while acquisition_id is not None:
-            found = {
-                product.kind: dataclasses.asdict(
-                    Replaced(product.series_uid, first.sop_class_uid, first.sop_instance_uid)
-                )
-                for job in self._store.jobs.of_acquisition(acquisition_id)
-                if job.task != REFUSAL
-                for product in deliveries.products_of(job.id)
-                for first in deliveries.objects_of(product.id)[:1]
-            }
-            if found:
-                return found
-            acquisition_id = self._store.acquisitions.get(acquisition_id).revision_of
-        return {}
+        return {
+            product.kind: dataclasses.asdict(
+                Replaced(product.series_uid, first.sop_class_uid, first.sop_instance_uid)
+            )
+            for job in self._store.jobs.of_acquisition(acquisition_id)
+            if (job.task == REFUSAL) is refusals
+            for product in deliveries.products_of(job.id)
+            for first in deliveries.objects_of(product.id)[:1]
+        }
 
     def _attempt(self, job: JobRow, place: Path) -> Ended | None:
         """Run the subprocess to its end; None where the attempt no longer counts (cancelled, stopping)."""

@@ -14,6 +14,7 @@ from pydicom import Dataset
 
 from qsmnode.dicom.pixels import alternates, with_every_second_slice_negated
 from qsmnode.dicom.source import Source, load
+from qsmnode.errors import NotEligible
 
 ROWS, COLUMNS = 6, 8
 
@@ -80,6 +81,24 @@ def test_a_header_silent_on_its_dimensions_leaves_it_to_the_data(
 ) -> None:
     source = read(builder, "RI", 6, 0, True, dimension)
     assert any("alternated" in word for word in source.warnings) is undone
+
+
+@pytest.mark.parametrize(("dimension", "refused"), [("3D", True), ("2D", False)])
+def test_a_sign_that_alternates_on_another_scanner_is_refused(
+    builder: Any, dimension: str, refused: bool
+) -> None:
+    def alternating(ds: Dataset) -> None:
+        if ds.ImageType[2] == "P":
+            z = round((float(ds.ImagePositionPatient[2]) - 30.0) / 2.0)
+            ds.PixelData = np.full((ROWS, COLUMNS), 4095 if z % 2 else 2048, np.uint16).tobytes()
+
+    made = builder.write(dimension=dimension, slices=6, change=alternating)
+    if not refused:
+        assert load(made.acquisition, made.paths).warnings == ()
+        return
+    with pytest.raises(NotEligible, match="half a turn from slice to slice") as error:
+        load(made.acquisition, made.paths)
+    assert [finding.check for finding in error.value.findings] == ["phase_scaling"]
 
 
 @given(

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.uid import RLELossless
 
+from qsmnode.cli import main
+from qsmnode.dicom.identity import derive_uid
 from qsmnode.node.listing import listing
+from tests.dicom.recoding import recoded
 
 QUICK = {"settling_s": 0.2, "deadline_s": 600}
 
@@ -126,6 +132,60 @@ def test_counts_and_grid_that_disagree_are_held_with_both_numbers(bench: Any, ma
     here.until(lambda: any(row.state == "held" for row in here.rows()), "a held acquisition")
     held = next(row for row in here.rows() if row.state == "held")
     assert "4 slice positions are here, the header declares 3" in held.reason
+
+
+def test_a_compressed_file_that_broke_off_is_set_aside_and_the_whole_one_completes_the_scan(
+    bench: Any, make_study: Any
+) -> None:
+    """Found when its header is read: the job would be the first to need its pixels."""
+    study = make_study()
+    files, here = study.files(), bench()
+    raw = files[-1].read_bytes()
+    recoded(files[-1], RLELossless)
+    whole = files[-1].read_bytes()
+    assert whole != raw
+    files[-1].write_bytes(whole[:-20])
+    here.hand_in_all(files)
+    here.until(lambda: here.store.instances.counts().get("unreadable") and here.rows(), "the broken one")
+    here.until(lambda: not here.store.instances.undecided(), "a look at the others")
+    (row,) = here.rows()
+    assert (row.state, row.missing) == ("collecting", ("phase, echo 2, slice 3 of 3",))
+    (aside,) = listing(here.store)["unusable"]
+    assert "send it again" in aside["reason"]
+    assert aside["sop_instance_uid"] == derive_uid("arrivals", "3", "P", "1", "2")
+    assert here.jobs() == []
+    files[-1].write_bytes(whole)
+    here.hand_in_all(files[-1:], "again")
+    here.until(here.jobs, "a job")
+    assert here.store.instances.counts() == {"indexed": len(files), "unreadable": 1}
+
+
+def test_what_is_held_is_listed_with_its_reason_since_when_and_until_when(
+    bench: Any, make_study: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = bench()
+
+    def other_reconstruction(ds: Any) -> None:
+        ds.SOPInstanceUID = f"{ds.SOPInstanceUID[:-2]}99"
+        ds.ImageType = [*ds.ImageType, "NORM"]
+
+    study = make_study()
+    begun = time.time() - 1
+    for path in [
+        *study.files(),
+        *(study.file("P", e, z, other_reconstruction) for e in range(2) for z in range(3)),
+    ]:
+        assert here.hand_in(path).stored
+    here.until(lambda: not here.store.instances.undecided(), "a look at everything")
+    (shown,) = [one for one in listing(here.store)["acquisitions"] if one["state"] == "held"]
+    since, until = (datetime.fromisoformat(shown[name]).timestamp() for name in ("since", "deadline"))
+    assert begun <= since <= time.time()
+    assert until == pytest.approx(since + 3600, abs=30)
+    config = tmp_path / "qsmnode.yaml"
+    config.write_text(f"node: {{store: {here.store.root}}}\npeers: {{}}\nroutes: []\n")
+    assert main(["jobs", "-c", str(config)]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "held" in line]
+    assert f"held since {shown['since']}, until {shown['deadline']}  {shown['reason']}" in line
 
 
 def _at(clock: str) -> Callable[[Any], None]:

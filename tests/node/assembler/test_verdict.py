@@ -64,6 +64,13 @@ def test_without_a_declared_count_both_the_senders_and_the_settling_time_must_be
     assert judge(look, TIMERS, now).state == state
 
 
+def test_what_settled_while_the_node_was_down_is_whole_even_when_it_looks_after_the_deadline() -> None:
+    look = replace(LOOK, completeness="undeclared", missing=(), senders_gone=True)
+    assert judge(look, TIMERS, LATE + 5000).state == "complete"
+    assert judge(replace(look, senders_gone=False), TIMERS, LATE).state == "rejected"
+    assert judge(replace(look, held="two equally good pairs"), TIMERS, LATE).state == "rejected"
+
+
 def test_an_open_association_is_looked_at_again_soon_but_not_at_once() -> None:
     verdict = judge(replace(LOOK, completeness="undeclared", missing=()), TIMERS, 1100.0)
     assert verdict.settles_at is not None

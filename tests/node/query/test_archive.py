@@ -18,6 +18,7 @@ from qsmnode.node.query.archive import Moved, find, move
 from qsmnode.node.query.identifier import image_uid
 from qsmnode.node.wire.requestor import Target
 from qsmnode.node.wire.uids import STUDY_ROOT_FIND
+from tests.node.query.samples import image
 from tests.peers.archive import AnsweringArchive
 
 # pynetdicom's server forgets its socket where this side breaks off in the middle of an answer
@@ -30,12 +31,6 @@ STUDY, SERIES = "2.25.100", ("2.25.101", "2.25.102")
 
 def never() -> bool:
     return False
-
-
-def image(uid: str) -> tuple[int, Dataset]:
-    answer = Dataset()
-    answer.QueryRetrieveLevel, answer.SOPInstanceUID = "IMAGE", uid
-    return 0xFF00, answer
 
 
 def test_every_image_of_every_series_is_found(asked_archive: Start) -> None:

@@ -9,44 +9,17 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 
-from qsmnode.dicom.encodings.encoding import Declared
-from qsmnode.dicom.instance import Instance
 from qsmnode.errors import PeerError
 from qsmnode.node.query import archive
 from qsmnode.node.query.archive import find_series
 from qsmnode.node.query.series import SeriesFound, plausible
 from qsmnode.node.wire.requestor import Target
+from tests.node.query.samples import MEMBER, series
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 Start = Callable[..., Target]
 
-MEMBER = Instance(
-    sop_class_uid="1.2.840.10008.5.1.4.1.1.4",
-    sop_instance_uid="2.25.9",
-    study_uid="2.25.100",
-    series_uid="2.25.101",
-    frame_of_reference_uid="2.25.50",
-    modality="MR",
-    manufacturer="SIEMENS",
-    transfer_syntax_uid="1.2.840.10008.1.2.1",
-    rows=4,
-    columns=4,
-    pixel_spacing=(1.0, 1.0),
-    slice_thickness_mm=1.0,
-    imaging_frequency_mhz=123.2,
-    field_t=3.0,
-    mr_acquisition_type="3D",
-    acquisition_number=1,
-    sequence=(),
-    start_is_exact=False,
-    field_map_sequence=False,
-    declared=Declared(),
-    not_source=None,
-    phase_problem=None,
-    frames=(),
-    keywords={"ProtocolName": ("qsm",)},
-)
 OURS = {"modality": "MR", "frame_of_reference_uid": "2.25.50", "protocol": "qsm"}
 
 
@@ -77,14 +50,6 @@ def test_what_is_here_or_was_made_here_is_not_asked_for() -> None:
 def test_a_scan_that_names_no_protocol_contradicts_none() -> None:
     silent = dataclasses.replace(MEMBER, keywords={}, frame_of_reference_uid="")
     assert plausible([SeriesFound("2.25.102", **OURS)], [silent], set()) == ("2.25.102",)
-
-
-def series(number: int, **values: Any) -> tuple[int, Dataset]:
-    answer = Dataset()
-    answer.QueryRetrieveLevel, answer.SeriesInstanceUID = "SERIES", f"2.25.{number}"
-    for keyword, value in values.items():
-        setattr(answer, keyword, value)
-    return 0xFF00, answer
 
 
 def test_every_series_of_a_study_is_listed_with_what_the_archive_says(asked_archive: Start) -> None:
