@@ -19,6 +19,7 @@ _COLOURS = {
     "failed": "red",
     "parked": "red",
     "unreadable": "red",
+    "lost": "red",
     "conflicting": "yellow",
     "held": "yellow",
     "ignored": "dim",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 import threading
@@ -14,8 +15,9 @@ from typing import Any
 
 from qsmnode.errors import StoreError
 from qsmnode.ledger import states
+from qsmnode.ledger.migrate import SCHEMA_VERSION, migrate, version_of
 
-SCHEMA_VERSION = 1
+_log = logging.getLogger(__name__)
 APPLICATION_ID = 0x51534D4E  # "QSMN": tells this ledger from any other SQLite file
 
 
@@ -140,7 +142,6 @@ def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
 
 
 def _check_or_create(connection: sqlite3.Connection, path: Path, read_only: bool) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if empty and not read_only:
@@ -152,12 +153,36 @@ def _check_or_create(connection: sqlite3.Connection, path: Path, read_only: bool
         return
     if application != APPLICATION_ID:
         raise StoreError(f"{path}: an SQLite file, but not a qsmnode ledger; choose another store")
-    if version != SCHEMA_VERSION:
+    version = version_of(connection)
+    if version > SCHEMA_VERSION:
         raise StoreError(
-            f"{path}: ledger version {version}, this qsmnode reads version {SCHEMA_VERSION}; "
-            "use the qsmnode version that wrote it"
+            f"{path}: ledger version {version}, this qsmnode knows versions up to {SCHEMA_VERSION}; "
+            "use the qsmnode version that wrote it, or a newer one"
         )
-    if not read_only:
-        problems = [row[0] for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
-        if problems:
-            raise StoreError(f"{path}: the ledger is damaged ({problems[0]}); restore it from a backup")
+    if read_only:
+        if version < SCHEMA_VERSION:
+            raise StoreError(
+                f"{path}: ledger version {version}, this qsmnode reads version {SCHEMA_VERSION}; "
+                "the node brings it there at its next start"
+            )
+        return
+    _check_whole(connection, path)
+    copy = migrate(connection, path)
+    if copy is not None:
+        _log.warning(
+            "the ledger is brought from version %d to %d; as it was: %s", version, SCHEMA_VERSION, copy
+        )
+
+
+def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """Before anything is written: pages and indices, and that every row refers to one that is there."""
+    problems = [str(row[0]) for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
+    problems += [
+        f"row {row[1]} of {row[0]} refers to nothing in {row[2]}"
+        for row in connection.execute("PRAGMA foreign_key_check")
+    ]
+    if problems:
+        raise StoreError(
+            f"{path}: the ledger is damaged ({len(problems)} faults, first: {problems[0]}); "
+            "restore it from a backup"
+        )

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from qsmnode.ledger.database import Database
 
+_HERE = "state NOT IN ('purged', 'lost')"
+_READABLE = "state NOT IN ('purged', 'lost', 'unreadable')"
+
 
 @dataclass(frozen=True)
 class InstanceRow:
@@ -59,14 +62,14 @@ class Instances:
     def known(self, sop_instance_uid: str, sha256: str) -> bool:
         """Whether exactly these bytes are here already (a re-send: nothing new)."""
         found = self._db.rows(
-            "SELECT 1 FROM instance WHERE sop_instance_uid = ? AND sha256 = ? AND state != 'purged'",
+            f"SELECT 1 FROM instance WHERE sop_instance_uid = ? AND sha256 = ? AND {_HERE}",
             (sop_instance_uid, sha256),
         )
         return bool(found)
 
     def absent(self, sop_instance_uids: Iterable[str]) -> list[str]:
         """Those of which nothing readable is here, whatever its bytes."""
-        known = "SELECT 1 FROM instance WHERE sop_instance_uid = ? AND state NOT IN ('purged', 'unreadable')"
+        known = f"SELECT 1 FROM instance WHERE sop_instance_uid = ? AND {_READABLE}"
         return [uid for uid in sop_instance_uids if not self._db.rows(known, (uid,))]
 
     def add(
@@ -87,7 +90,7 @@ class Instances:
         """
         with self._db.transaction() as connection:
             other = connection.execute(
-                "SELECT 1 FROM instance WHERE sop_instance_uid = ? AND state NOT IN ('purged', 'unreadable')",
+                f"SELECT 1 FROM instance WHERE sop_instance_uid = ? AND {_READABLE}",
                 (sop_instance_uid,),
             ).fetchone()
             state = "conflicting" if other else "received"
@@ -160,14 +163,16 @@ class Instances:
         return {row["s"]: row["n"] for row in found}
 
     def unusable(self, limit: int) -> list[InstanceRow]:
-        """The newest ones that are unreadable or conflicting; their reasons say why."""
-        return self._select("state IN ('unreadable', 'conflicting') ORDER BY id DESC LIMIT ?", (limit,))
+        """The newest ones that are unreadable, conflicting or lost; their reasons say why."""
+        return self._select(
+            "state IN ('unreadable', 'conflicting', 'lost') ORDER BY id DESC LIMIT ?", (limit,)
+        )
 
     def conflicting_with(self, acquisition_id: int) -> int:
         """How many objects came under the UID of a member with other bytes; none of them is used."""
         found = self._db.rows(
             "SELECT count(*) AS n FROM acquisition_instance m JOIN instance i ON i.id = m.instance_id"
-            " JOIN instance o ON o.sop_instance_uid = i.sop_instance_uid AND o.state != 'purged'"
+            " JOIN instance o ON o.sop_instance_uid = i.sop_instance_uid"
             " WHERE m.acquisition_id = ? AND o.state = 'conflicting'",
             (acquisition_id,),
         )
@@ -183,7 +188,7 @@ class Instances:
 
     def paths(self) -> set[str]:
         """Every path that a row speaks for."""
-        return {row["path"] for row in self._db.rows("SELECT path FROM instance WHERE state != 'purged'")}
+        return {row["path"] for row in self._db.rows(f"SELECT path FROM instance WHERE {_HERE}")}
 
     def callers(self, instance_ids: Iterable[int]) -> tuple[frozenset[str], bool]:
         """The calling AE titles behind these instances, and whether all their associations have ended."""

@@ -1,4 +1,5 @@
--- The ledger: what this node knows and must still know after a crash.
+-- The ledger: what this node knows and must still know after a crash. A new one begins with this; an older one is
+-- brought here by the scripts in migrations, which migrate.py lists.
 -- Times are seconds since 1970 (UTC). States are those of states.py, which alone decides about changes.
 
 CREATE TABLE association (
@@ -20,16 +21,21 @@ CREATE TABLE instance (
     path              TEXT NOT NULL UNIQUE, -- named by the node, relative to the store
     association_id    INTEGER NOT NULL REFERENCES association (id),
     received_at       REAL NOT NULL,
-    state             TEXT NOT NULL CHECK (state IN ('received', 'indexed', 'unreadable', 'conflicting', 'purged')),
+    state             TEXT NOT NULL CHECK (state IN
+                          ('received', 'indexed', 'unreadable', 'conflicting', 'lost', 'purged')),
     study_uid         TEXT,                 -- from the header, once indexed
     header            TEXT,                 -- JSON of dicom.instance, once indexed
-    reason            TEXT NOT NULL DEFAULT ''   -- why it is no source, or unreadable
+    reason            TEXT NOT NULL DEFAULT '',  -- why it is no source, or unreadable
+    committed_to      TEXT,                 -- the peer that was promised to keep it: not purged before archived_at
+    archived_at       REAL                  -- the archive answered for it then
 ) STRICT;
--- what was purged may come again
-CREATE UNIQUE INDEX instance_identity ON instance (sop_instance_uid, sha256) WHERE state != 'purged';
+-- what was purged or got lost may come again
+CREATE UNIQUE INDEX instance_identity ON instance (sop_instance_uid, sha256)
+    WHERE state NOT IN ('purged', 'lost');
 CREATE INDEX instance_by_state ON instance (state) WHERE state = 'received';
 CREATE INDEX instance_by_study ON instance (study_uid);
 CREATE INDEX instance_by_association ON instance (association_id);
+CREATE INDEX instance_by_promise ON instance (committed_to) WHERE committed_to IS NOT NULL;
 
 CREATE TABLE acquisition (
     id           INTEGER PRIMARY KEY,
@@ -95,6 +101,7 @@ CREATE TABLE product_object (
     sop_class_uid     TEXT NOT NULL,
     sop_instance_uid  TEXT NOT NULL,
     path              TEXT NOT NULL UNIQUE, -- relative to the store; built once, sent from here on every try
+    purged_at         REAL,                 -- its file went then
     UNIQUE (product_id, sop_instance_uid)
 ) STRICT;
 
@@ -109,6 +116,7 @@ CREATE TABLE delivery (
     reason      TEXT NOT NULL DEFAULT '',
     created_at  REAL NOT NULL,
     finished_at REAL,
+    rounds      INTEGER NOT NULL DEFAULT 0, -- reports in a row by which the peer had lost objects of it
     UNIQUE (product_id, peer)
 ) STRICT;
 CREATE INDEX delivery_by_state ON delivery (state) WHERE state IN ('pending', 'sending');
@@ -117,6 +125,7 @@ CREATE TABLE delivery_object (
     delivery_id  INTEGER NOT NULL REFERENCES delivery (id),
     object_id    INTEGER NOT NULL REFERENCES product_object (id),
     sent_at      REAL NOT NULL,
+    committed_at REAL,                      -- the peer's report answered for it then
     PRIMARY KEY (delivery_id, object_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -130,3 +139,52 @@ CREATE TABLE event (                        -- every change of state, for people
     reason  TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX event_by_row ON event (entity, row_id);
+
+CREATE TABLE progress (                     -- how far those have come who follow the events
+    reader  TEXT PRIMARY KEY,
+    event   INTEGER NOT NULL                -- the last one that was dealt with
+) STRICT;
+
+CREATE TABLE commitment (                   -- one request to a peer to answer for objects (PS3.4 annex J)
+    id               INTEGER PRIMARY KEY,
+    transaction_uid  TEXT NOT NULL UNIQUE,
+    peer             TEXT NOT NULL,
+    delivery_id      INTEGER REFERENCES delivery (id),  -- NULL: of received objects that this node has promised
+    state            TEXT NOT NULL CHECK (state IN ('asking', 'asked', 'answered', 'settled', 'expired', 'lost')),
+    reason           TEXT NOT NULL DEFAULT '',
+    tries            INTEGER NOT NULL DEFAULT 0,
+    due_at           REAL NOT NULL,         -- asking: not before
+    deadline_at      REAL NOT NULL,         -- without a report until then it is expired
+    created_at       REAL NOT NULL
+) STRICT;
+CREATE INDEX commitment_by_delivery ON commitment (delivery_id);
+CREATE INDEX commitment_by_state ON commitment (state) WHERE state IN ('asking', 'asked', 'answered');
+
+CREATE TABLE commitment_object (
+    commitment_id     INTEGER NOT NULL REFERENCES commitment (id),
+    sop_class_uid     TEXT NOT NULL,
+    sop_instance_uid  TEXT NOT NULL,
+    failure           INTEGER,              -- NULL: not answered; 0: committed; else the failure reason
+    PRIMARY KEY (commitment_id, sop_instance_uid)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE promise (                      -- one request of a peer to this node
+    id               INTEGER PRIMARY KEY,
+    peer             TEXT NOT NULL,
+    transaction_uid  TEXT NOT NULL,
+    state            TEXT NOT NULL CHECK (state IN ('asked', 'checked', 'reported', 'parked')),
+    reason           TEXT NOT NULL DEFAULT '',
+    tries            INTEGER NOT NULL DEFAULT 0,
+    next_try_at      REAL NOT NULL,         -- checked: reported on an association of this node's own not before
+    created_at       REAL NOT NULL,
+    UNIQUE (peer, transaction_uid)
+) STRICT;
+CREATE INDEX promise_by_state ON promise (state) WHERE state IN ('asked', 'checked');
+
+CREATE TABLE promise_object (
+    promise_id        INTEGER NOT NULL REFERENCES promise (id),
+    sop_instance_uid  TEXT NOT NULL,
+    sop_class_uid     TEXT NOT NULL,
+    failure           INTEGER,              -- NULL: not checked; 0: kept; else the failure reason
+    PRIMARY KEY (promise_id, sop_instance_uid)
+) STRICT, WITHOUT ROWID;

@@ -11,11 +11,13 @@ from types import MappingProxyType
 from qsmnode.errors import IllegalTransition
 
 INSTANCE = {
-    "received": {"indexed", "unreadable"},  # bytes are durable; the header has not been read yet
-    "indexed": {"purged"},
-    "unreadable": {"purged"},
+    # bytes are durable; the header has not been read yet
+    "received": {"indexed", "unreadable", "lost"},
+    "indexed": {"lost", "purged"},
+    "unreadable": {"lost", "purged"},
     # a known SOP Instance UID with other bytes: kept, flagged, not used unless the first cannot be read
-    "conflicting": {"received", "purged"},
+    "conflicting": {"received", "lost", "purged"},
+    "lost": {"received", "purged"},  # acknowledged, and its file is gone; received: a backup brought it back
     "purged": set(),
 }
 
@@ -46,11 +48,29 @@ JOB = {
 DELIVERY = {
     "pending": {"sending", "parked"},
     "sending": {"sent", "pending", "parked", "held"},
-    "sent": {"committed", "unconfirmed"},
+    # pending or parked: the peer reported that it does not have all of it
+    "sent": {"committed", "unconfirmed", "pending", "parked"},
     "committed": set(),
-    "unconfirmed": {"committed", "pending"},
+    "unconfirmed": {"committed", "pending", "parked"},  # the report came late, or `retry`
     "parked": {"pending"},  # by `retry`
     "held": {"pending"},
+}
+
+COMMITMENT = {
+    "asking": {"asked", "answered", "lost", "expired"},
+    "asked": {"answered", "expired"},
+    # a report may come late, also for a request of which nobody knows whether it arrived
+    "lost": {"answered"},
+    "expired": {"answered"},
+    "answered": {"settled"},
+    "settled": set(),
+}
+
+PROMISE = {
+    "asked": {"checked"},
+    "checked": {"reported", "parked"},
+    "reported": {"asked"},  # the same request again: it wants the same report again
+    "parked": {"asked"},
 }
 
 TRANSITIONS = MappingProxyType(
@@ -59,6 +79,8 @@ TRANSITIONS = MappingProxyType(
         "acquisition": MappingProxyType(ACQUISITION),
         "job": MappingProxyType(JOB),
         "delivery": MappingProxyType(DELIVERY),
+        "commitment": MappingProxyType(COMMITMENT),
+        "promise": MappingProxyType(PROMISE),
     }
 )
 

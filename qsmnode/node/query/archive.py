@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from qsmnode.errors import PeerError, PeerRefused, PeerUnreachable
+from qsmnode.errors import PeerError, PeerRefused
 from qsmnode.node.query import identifier
 from qsmnode.node.query.series import SeriesFound
 from qsmnode.node.wire import command
-from qsmnode.node.wire.requestor import Association, Pair, Reply, Target, pair_name
-from qsmnode.node.wire.status import SUCCESS, describe
-from qsmnode.node.wire.uids import IMPLICIT_LITTLE, STUDY_ROOT_FIND, STUDY_ROOT_MOVE
+from qsmnode.node.wire.finding import FIND, answers, described, replies
+from qsmnode.node.wire.requestor import Association, Pair, Reply, Target
+from qsmnode.node.wire.status import SUCCESS
+from qsmnode.node.wire.uids import IMPLICIT_LITTLE, STUDY_ROOT_MOVE
 
 MOST_SERIES = 1000
 """Of one study."""
@@ -20,18 +20,9 @@ MOST_IMAGES = 20_000
 """Of all series together; no scan has more."""
 IMAGES_AT_ONCE = 200
 """In one C-MOVE: a list of UIDs that every archive takes."""
-LONGEST_S = 600.0
-"""For one question with all of its answers."""
 
-_FIND: Pair = (STUDY_ROOT_FIND, IMPLICIT_LITTLE)
 _MOVE: Pair = (STUDY_ROOT_MOVE, IMPLICIT_LITTLE)
 _SOME_FAILED = 0xB000
-_WORDS = {
-    0xA701: "it cannot count the images",
-    0xA702: "it cannot send the images",
-    0xA801: "it does not know the destination",
-    0xFE00: "cancelled by the archive",
-}
 
 
 @dataclass(frozen=True)
@@ -49,8 +40,8 @@ def find_series(target: Target, study_uid: str, stopping: Callable[[], bool]) ->
         PeerUnreachable, PeerRefused, PeerError: as for :func:`find`.
     """
     found: list[SeriesFound] = []
-    with Association(target, [_FIND]) as association:
-        for answer in _answers(association, identifier.series_of(study_uid), stopping):
+    with Association(target, [FIND]) as association:
+        for answer in answers(association, identifier.series_of(study_uid), stopping):
             found.append(identifier.series_found(answer))
             if len(found) > MOST_SERIES:
                 raise PeerError(f"{target}: lists more than {MOST_SERIES} series for one study")
@@ -69,11 +60,11 @@ def find(
     """
     found: dict[str, list[str]] = {}
     count = 0
-    with Association(target, [_FIND]) as association:
+    with Association(target, [FIND]) as association:
         for series_uid in series_uids:
             asked = identifier.images_of(study_uid, series_uid)
             images = found.setdefault(series_uid, [])
-            for answer in _answers(association, asked, stopping):
+            for answer in answers(association, asked, stopping):
                 images.append(identifier.image_uid(answer))
                 count += 1
                 if count > MOST_IMAGES:
@@ -102,52 +93,19 @@ def move(
                 some = uids[begin : begin + IMAGES_AT_ONCE]
                 asked = identifier.these_images(study_uid, series_uid, some)
                 to: dict[int, command.Value] = {command.MOVE_DESTINATION: target.calling}
-                for reply in _replies(association, _MOVE, command.C_MOVE_RQ, asked, to, stopping):
+                for reply in replies(association, _MOVE, command.C_MOVE_RQ, asked, to, stopping):
                     if reply.is_last:
                         one = _moved(target, reply)
                         sent, failed = sent + one.sent, failed + one.failed
     return Moved(sent, failed)
 
 
-def _answers(association: Association, asked: bytes, stopping: Callable[[], bool]) -> Iterator[bytes]:
-    """The identifiers that answer a C-FIND."""
-    for reply in _replies(association, _FIND, command.C_FIND_RQ, asked, {}, stopping):
-        if not reply.is_last:
-            yield reply.identifier
-        elif reply.status != SUCCESS:
-            raise PeerRefused(f"{association.target}: answers C-FIND with {_described(reply.status)}")
-
-
-def _replies(
-    association: Association,
-    pair: Pair,
-    kind: int,
-    asked: bytes,
-    extra: Mapping[int, command.Value],
-    stopping: Callable[[], bool],
-) -> Iterator[Reply]:
-    if refusal := association.refusal(pair):
-        raise PeerRefused(f"{association.target}: {pair_name(pair)}: {refusal}", permanent=True)
-    deadline = time.monotonic() + LONGEST_S
-    for reply in association.ask(pair, kind, asked, extra):
-        yield reply
-        if stopping():
-            raise PeerUnreachable(f"{association.target}: this node stops")
-        if time.monotonic() > deadline:
-            raise PeerError(f"{association.target}: answers do not end within {LONGEST_S:g} s")
-
-
 def _moved(target: Target, reply: Reply) -> Moved:
     if reply.status not in (SUCCESS, _SOME_FAILED):
         raise PeerRefused(
-            f"{target}: answers C-MOVE with {_described(reply.status)}; does it know {target.calling} with "
+            f"{target}: answers C-MOVE with {described(reply.status)}; does it know {target.calling} with "
             "this host's address and port?"
         )
     counts = {element: reply.command.get(element, 0) for element in (command.COMPLETED, command.WARNED)}
     failed = reply.command.get(command.FAILED, 0)
     return Moved(sum(int(count) for count in counts.values()), int(failed))
-
-
-def _described(status: int) -> str:
-    words = _WORDS.get(status)
-    return f"0x{status:04X}, {words}" if words else describe(status)

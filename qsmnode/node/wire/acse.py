@@ -32,6 +32,7 @@ _ITEM_TRANSFER = 0x40
 _ITEM_USER = 0x50
 _ITEM_MAX_LENGTH = 0x51
 _ITEM_IMPLEMENTATION_CLASS = 0x52
+_ITEM_ROLE = 0x54
 _ITEM_IMPLEMENTATION_VERSION = 0x55
 _FIXED = 68  # protocol version, two AE titles, reserved bytes
 _MOST_CONTEXTS = 128
@@ -56,6 +57,15 @@ class ContextAnswer:
 
 
 @dataclass(frozen=True)
+class Role:
+    """Who may do what with a SOP class: whether the requestor is its user, whether its provider (D.3.3.4)."""
+
+    sop_class: str
+    user: bool
+    provider: bool
+
+
+@dataclass(frozen=True)
 class Proposal:
     """An A-ASSOCIATE-RQ. ``max_pdu`` is what its sender will take, 0 for any size."""
 
@@ -66,6 +76,7 @@ class Proposal:
     application_context: str = APPLICATION_CONTEXT
     protocol_version: int = 1
     title_bytes: bytes = field(default=bytes(32), repr=False)
+    roles: tuple[Role, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,7 @@ class Acceptance:
     answers: tuple[ContextAnswer, ...]
     max_pdu: int
     implementation: str = ""
+    roles: tuple[Role, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,7 +143,7 @@ def encode_proposal(proposal: Proposal) -> bytes:
         for context in proposal.contexts
     ]
     titles = proposal.called.encode("ascii").ljust(16) + proposal.calling.encode("ascii").ljust(16)
-    return pdu(ASSOCIATE_RQ, _associate(titles, contexts, proposal.max_pdu))
+    return pdu(ASSOCIATE_RQ, _associate(titles, contexts, proposal.max_pdu, proposal.roles))
 
 
 def encode_acceptance(acceptance: Acceptance, proposal: Proposal) -> bytes:
@@ -144,7 +156,8 @@ def encode_acceptance(acceptance: Acceptance, proposal: Proposal) -> bytes:
         )
         for answer in acceptance.answers
     ]
-    return pdu(ASSOCIATE_AC, _associate(proposal.title_bytes, contexts, acceptance.max_pdu))
+    user = (acceptance.max_pdu, acceptance.roles)
+    return pdu(ASSOCIATE_AC, _associate(proposal.title_bytes, contexts, *user))
 
 
 def encode_rejection(rejection: Rejection) -> bytes:
@@ -170,13 +183,14 @@ def decode_proposal(payload: bytes) -> Proposal:
     application = ""
     contexts: list[ContextProposal] = []
     max_pdu = 0
+    roles: tuple[Role, ...] = ()
     for kind, body in _items(payload[_FIXED:]):
         if kind == _ITEM_APPLICATION:
             application = _uid(body)
         elif kind == _ITEM_CONTEXT_RQ:
             contexts.append(_context_proposal(body))
         elif kind == _ITEM_USER:
-            max_pdu, _ = _user_information(body)
+            max_pdu, _, roles = _user_information(body)
     if len(contexts) > _MOST_CONTEXTS or len({context.id for context in contexts}) != len(contexts):
         raise PeerError("association request: presentation contexts share an ID")
     return Proposal(
@@ -187,6 +201,7 @@ def decode_proposal(payload: bytes) -> Proposal:
         application_context=application,
         protocol_version=version,
         title_bytes=titles,
+        roles=roles,
     )
 
 
@@ -200,6 +215,7 @@ def decode_acceptance(payload: bytes) -> Acceptance:
         raise PeerError(f"association answer of {len(payload)} bytes: too short")
     answers: list[ContextAnswer] = []
     max_pdu, implementation = 0, ""
+    roles: tuple[Role, ...] = ()
     for kind, body in _items(payload[_FIXED:]):
         if kind == _ITEM_CONTEXT_AC:
             if len(body) < 4:
@@ -207,8 +223,8 @@ def decode_acceptance(payload: bytes) -> Acceptance:
             syntaxes = [_uid(value) for item, value in _items(body[4:]) if item == _ITEM_TRANSFER]
             answers.append(ContextAnswer(body[0], body[2], syntaxes[0] if syntaxes else ""))
         elif kind == _ITEM_USER:
-            max_pdu, implementation = _user_information(body)
-    return Acceptance(tuple(answers), max_pdu, implementation)
+            max_pdu, implementation, roles = _user_information(body)
+    return Acceptance(tuple(answers), max_pdu, implementation, roles)
 
 
 def decode_rejection(payload: bytes) -> Rejection:
@@ -222,10 +238,11 @@ def decode_rejection(payload: bytes) -> Rejection:
     return Rejection(payload[1], payload[2], payload[3])
 
 
-def _associate(titles: bytes, contexts: Sequence[bytes], max_pdu: int) -> bytes:
+def _associate(titles: bytes, contexts: Sequence[bytes], max_pdu: int, roles: Sequence[Role]) -> bytes:
     user = (
         _item(_ITEM_MAX_LENGTH, struct.pack(">I", max_pdu))
         + _item(_ITEM_IMPLEMENTATION_CLASS, IMPLEMENTATION_CLASS.encode("ascii"))
+        + b"".join(map(_role_item, roles))
         + _item(_ITEM_IMPLEMENTATION_VERSION, IMPLEMENTATION_VERSION.encode("ascii"))
     )
     return (
@@ -268,14 +285,29 @@ def _context_proposal(body: bytes) -> ContextProposal:
     return ContextProposal(body[0], abstract, tuple(syntaxes))
 
 
-def _user_information(body: bytes) -> tuple[int, str]:
+def _user_information(body: bytes) -> tuple[int, str, tuple[Role, ...]]:
     max_pdu, implementation = 0, ""
+    roles: list[Role] = []
     for kind, value in _items(body):
         if kind == _ITEM_MAX_LENGTH and len(value) == 4:
             max_pdu = int.from_bytes(value, "big")
         elif kind == _ITEM_IMPLEMENTATION_VERSION:
             implementation = value.decode("latin-1").strip(" \0")
-    return max_pdu, implementation
+        elif kind == _ITEM_ROLE:
+            roles += _roles(value)
+    return max_pdu, implementation, tuple(roles)
+
+
+def _role_item(role: Role) -> bytes:
+    uid = role.sop_class.encode("ascii")
+    return _item(_ITEM_ROLE, struct.pack(">H", len(uid)) + uid + bytes((role.user, role.provider)))
+
+
+def _roles(value: bytes) -> list[Role]:
+    """The role selection of one item; none where its length is not its own: the defaults hold then."""
+    if len(value) < 4 or len(value) != int.from_bytes(value[:2], "big") + 4:
+        return []
+    return [Role(_uid(value[2:-2]), value[-2] == 1, value[-1] == 1)]
 
 
 def _uid(value: bytes) -> str:

@@ -62,13 +62,14 @@ class Association:
     Args:
         target: whom to call.
         pairs: at most 128 pairs of SOP class and transfer syntax; each becomes a presentation context.
+        roles: where this side is not the user of a class, as PS3.8 has it by default.
 
     Raises:
         PeerUnreachable: no connection, or no answer in time.
         PeerRefused: the peer wants no association.
     """
 
-    def __init__(self, target: Target, pairs: Sequence[Pair]) -> None:
+    def __init__(self, target: Target, pairs: Sequence[Pair], roles: Sequence[acse.Role] = ()) -> None:
         self.target = target
         self._message_id = 0
         self.implementation = ""
@@ -77,7 +78,7 @@ class Association:
         self._connection = _connect(target)
         try:
             with self._named("opening the association"):
-                self._negotiate(dict(zip(range(1, 2 * MOST_CONTEXTS, 2), pairs, strict=False)))
+                self._negotiate(dict(zip(range(1, 2 * MOST_CONTEXTS, 2), pairs, strict=False)), roles)
         except BaseException:
             self._connection.close()
             raise
@@ -179,12 +180,13 @@ class Association:
         except PeerError as error:
             raise PeerError(f"{self.target}: {doing}: {error}") from error
 
-    def _negotiate(self, pairs: dict[int, Pair]) -> None:
+    def _negotiate(self, pairs: dict[int, Pair], roles: Sequence[acse.Role]) -> None:
         proposal = acse.Proposal(
             called=self.target.called,
             calling=self.target.calling,
             contexts=tuple(acse.ContextProposal(i, each[0], (each[1],)) for i, each in pairs.items()),
             max_pdu=MAX_PDU,
+            roles=tuple(roles),
         )
         limit = self.target.connect_timeout_s
         self._connection.send(acse.encode_proposal(proposal), limit)

@@ -16,6 +16,7 @@ from qsmnode.errors import PeerError, PeerRefused, PeerUnreachable
 from qsmnode.node.query import archive
 from qsmnode.node.query.archive import Moved, find, move
 from qsmnode.node.query.identifier import image_uid
+from qsmnode.node.wire import finding
 from qsmnode.node.wire.requestor import Target
 from qsmnode.node.wire.uids import STUDY_ROOT_FIND
 from tests.node.query.samples import image
@@ -93,7 +94,7 @@ def test_answers_without_end_are_cut(asked_archive: Start, monkeypatch: pytest.M
     with pytest.raises(PeerError, match="lists more than 50 images"):
         find(target, STUDY, SERIES, never)
     monkeypatch.setattr(archive, "MOST_IMAGES", 1 << 30)
-    monkeypatch.setattr(archive, "LONGEST_S", 0.05)
+    monkeypatch.setattr(finding, "LONGEST_S", 0.05)
     with pytest.raises(PeerError, match="do not end within"):
         find(target, STUDY, SERIES, never)
 
