@@ -17,7 +17,8 @@ from qsmnode.engine.arguments import (
     some_signal,
 )
 from qsmnode.engine.box import Box
-from qsmnode.engine.mask.intensity import foreground
+from qsmnode.engine.ghosts import ghosting
+from qsmnode.engine.mask.intensity import bright, foreground
 from qsmnode.engine.types import EchoStack, Float, Grid, Mask
 from qsmnode.errors import EngineInputError
 
@@ -56,8 +57,8 @@ def prepare(given_stack: Any, mask: Any, reference_mask: Any, phase_is_unwrapped
         some_signal(magnitude)
     phase = phase if phase_is_unwrapped else one_turn(phase)
     given = None if mask is None else mask_of("mask", mask, stack.grid.shape)
-    signal = (magnitude[0] > 0) & given if given is not None else foreground(magnitude, stack.grid.voxel_mm)
-    signal &= ~bad
+    head = foreground(magnitude, stack.grid.voxel_mm) & ~bad
+    signal = head if given is None else (magnitude[0] > 0) & given & ~bad
     refuse_empty(signal, "mask: expected voxels with signal inside, got none")
     zero = None if reference_mask is None else mask_of("reference_mask", reference_mask, stack.grid.shape)
     box = Box.around(signal, MARGIN_MM, stack.grid.voxel_mm)
@@ -76,7 +77,15 @@ def prepare(given_stack: Any, mask: Any, reference_mask: Any, phase_is_unwrapped
     )
     work.quality["input_nonfinite_voxels"] = float(np.count_nonzero(bad))
     work.quality["input_echoes"] = float(len(work.times))
+    work.quality |= _ghosts(stack, magnitude, head)
     return work
+
+
+def _ghosts(stack: EchoStack, magnitude: Float, head: Mask) -> dict[str, float]:
+    if not head.any():
+        return {}
+    found = ghosting(magnitude[0], bright(magnitude, head), stack.grid, stack.readout_axis)
+    return {} if found is None else {"input_ghosting": found}
 
 
 def refuse_empty(mask: Mask, message: str) -> None:

@@ -26,7 +26,7 @@ _CONSENSUS: Choices = {
 
 VERSIONS: Mapping[str, str] = MappingProxyType(
     {
-        "default": "default/3",
+        "default": "default/4",
         "fast": "fast/3",
         "consensus-fansi": "consensus-fansi/2",
         "consensus-medi": "consensus-medi/2",
@@ -53,7 +53,7 @@ PRESETS: Mapping[str, Choices] = MappingProxyType(
                 "edges": 0.5,
                 "at_edge": 0.2,
                 "flat": 3.0,
-                "tolerance": 0.0035,
+                "tolerance": 0.004,
             },
             "reference": {"method": "whole_brain"},
         },

@@ -20,6 +20,11 @@ NUMBERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "input_nonfinite_voxels": ("voxel", "voxels that were NaN or infinite in some echo, masked"),
         "input_echoes": ("1", "echoes used"),
+        "input_ghosting": (
+            "1",
+            "signal beside the head, along the phase encoding above that along the readout, over the head's; "
+            "missing where there is too little air",
+        ),
         "offset_corrected": ("1", "1 where the phase at echo time 0 was removed, else 0"),
         "offset_residual_rad": ("rad", "median size of what smoothing the offset left in the first echo"),
         "offset_odd_even_rad": ("rad", "odd/even echo phase difference along the readout, end to end"),
@@ -76,6 +81,7 @@ NUMBERS: Mapping[str, tuple[str, str]] = MappingProxyType(
 _LIMITS: Mapping[str, tuple[float, float, str]] = MappingProxyType(
     {
         "input_echoes": (2.0, np.inf, "one echo: the phase at echo time 0 could not be removed"),
+        "input_ghosting": (-np.inf, 0.02, "ghosts: the head moved"),
         "phase_quality": (0.5, np.inf, "the phase is noisy, or not the phase of this magnitude"),
         "offset_residual_rad": (
             -np.inf,

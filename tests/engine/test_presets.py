@@ -28,6 +28,7 @@ PINNED = {
     "consensus-medi/2": "8e49c3d2c61922ad0b26dcade96f19082c5c1a93712e8e5e15381287061c0e66",
     "single-echo/2": "71a9c25c4b57b714bbff5ec0b05b64e0b8fe54f18839ae13c78218cc6197e9f0",
     "phantom/2": "d18186a2e326053e42a5e92b19a35e4a030ac8a34fb90bb2483a300f7ce80de8",
+    "default/4": "c441100d849d5bea8f181290a0410f2e6c0b55dc8ad50b6735cbd7a523638c0d",
 }
 
 

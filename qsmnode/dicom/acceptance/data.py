@@ -11,7 +11,8 @@ import scipy.ndimage
 from qsmnode.config import AcceptanceSettings
 from qsmnode.dicom.acceptance import measures
 from qsmnode.dicom.acceptance.verdict import found
-from qsmnode.engine.mask.intensity import foreground
+from qsmnode.engine.ghosts import ghosting
+from qsmnode.engine.mask.intensity import bright, foreground
 from qsmnode.engine.types import EchoStack, Mask
 from qsmnode.errors import Finding
 
@@ -50,7 +51,7 @@ def data_findings(
     head = foreground(clean.magnitude, stack.grid.voxel_mm) & finite
     if not head.any():
         return Looked((), stack)  # the engine refuses it in its own words
-    head = measures.bright(clean.magnitude, head)
+    head = bright(clean.magnitude, head)
     poles = measures.poles(clean, head)
     findings = [
         *_phase(clean, head, limits, phase_is_unwrapped),
@@ -105,7 +106,7 @@ def _noise(stack: EchoStack, head: Mask, limits: AcceptanceSettings) -> Iterator
         words = f"values unreliable: signal to noise of the first echo is {snr:.1f}"
         yield from found(limits, "snr", f"more than {limits.min_snr:g}", words)
     if stack.readout_axis in (0, 1):
-        ghosts = measures.ghosting(stack.magnitude[0], head, stack.readout_axis)
+        ghosts = ghosting(stack.magnitude[0], head, stack.grid, stack.readout_axis)
         if ghosts is not None and ghosts > limits.max_ghosting:
             words = f"values unreliable: ghosts (motion), {100 * ghosts:.1f} % of the signal"
             yield from found(limits, "ghosting", f"at most {100 * limits.max_ghosting:g} %", words)

@@ -1,4 +1,4 @@
-"""Numbers of the arrays as they came: how smooth the field is, noise, ghosts, poles."""
+"""Numbers of the arrays as they came: how smooth the field is, noise, poles."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ SMOOTH_MM = 6.0
 DEPTH_MM = 20.0
 _MAD = 0.6745  # median size of a normal variable over its standard deviation
 _FEWEST = 200  # voxels that a median or a mean is taken over
-_BRIGHT = 0.4  # part of the upper quartile of the signal
 _FLAT_PERCENT = 30
 _LINE_VOXELS = 20
-_MARGIN = 3  # voxels around the head that are neither head nor air
 
 
 def field_spread_ppm(stack: EchoStack, head: Mask) -> float:
@@ -54,19 +52,6 @@ def field_spread_ppm(stack: EchoStack, head: Mask) -> float:
     )
     low, high = np.percentile(turned[inside], [5, 95])
     return float((high - low) / (2 * np.pi * gap_s * stack.imaging_frequency_mhz))
-
-
-def bright(magnitude: Float, head: Mask) -> Mask:
-    """The part of the head that is not dark: skull, air and ghosts are left out.
-
-    Args:
-        magnitude: (E, X, Y, Z), finite.
-        head: (X, Y, Z), where there is signal at all.
-    """
-    first = magnitude[0]
-    least = _BRIGHT * float(np.percentile(first[head], 75))
-    found: Mask = head & (first > least)
-    return found
 
 
 def signal_to_noise(magnitude: Float, head: Mask) -> float | None:
@@ -102,27 +87,6 @@ def _blocks(values: Any, together: Any) -> Any:
         odd = np.arange(1, values.shape[axis], 2)
         values = together(np.take(values, odd - 1, axis), np.take(values, odd, axis))
     return values
-
-
-def ghosting(magnitude: Float, head: Mask, readout_axis: int) -> float | None:
-    """Signal beside the head along the phase encoding, above that along the readout, over the head's.
-
-    Args:
-        magnitude: (X, Y, Z), finite.
-        head: (X, Y, Z), its bright part.
-        readout_axis: 0 or 1; ghosts appear along the other one.
-
-    Returns:
-        None where the image holds too little air on either side.
-    """
-    air = ~scipy.ndimage.binary_dilation(head, np.ones((3, 3, 3), np.bool_), iterations=_MARGIN)
-    beside_along_phase = air & head.any(axis=1 - readout_axis, keepdims=True)
-    beside_along_readout = air & head.any(axis=readout_axis, keepdims=True)
-    if min(np.count_nonzero(beside_along_phase), np.count_nonzero(beside_along_readout)) < _FEWEST:
-        return None
-    more = magnitude[beside_along_phase].mean(dtype=np.float64)
-    less = magnitude[beside_along_readout].mean(dtype=np.float64)
-    return float((more - less) / magnitude[head].mean(dtype=np.float64))
 
 
 def poles(stack: EchoStack, head: Mask) -> Mask:

@@ -9,7 +9,8 @@ from qsmnode.dicom.acceptance.verdict import found
 from qsmnode.engine.quality import BRAIN_ML, warnings
 from qsmnode.errors import Finding
 
-_JUDGED_HERE = ("(field_residual ", "(inversion_streak ", "one echo")
+# by limits of their own, here or in what the headers and arrays say
+_JUDGED_HERE = ("(field_residual ", "(inversion_streak ", "(input_ghosting ", "one echo")
 
 
 def number_findings(quality: Mapping[str, float], limits: AcceptanceSettings) -> tuple[Finding, ...]:

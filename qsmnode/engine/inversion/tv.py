@@ -54,7 +54,7 @@ class Parameters:
     )
     projections: int = parameter(
         8,
-        "iterations of each such fit on half the resolution; a quarter of them on the fine grid",
+        "iterations of each such fit on half the resolution, before one on the fine grid",
         unit="1",
         low=1,
         high=200,

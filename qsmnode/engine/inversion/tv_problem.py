@@ -15,13 +15,13 @@ from qsmnode.engine.fourier import Shape, irfftn, rfftn
 from qsmnode.engine.inversion import tv_loops as loops
 from qsmnode.engine.types import Float, Mask
 
-# between 1 and 2: about a third fewer iterations than 1
-RELAXATION = 1.7
+# between 1 and 2; 1.9 ends with a smaller error than 1.7 after as many iterations
+RELAXATION = 1.9
 # a map that still changes by this many tolerances is good enough to refine the field with
 EARLY = 6.0
 PROJECTION_TOLERANCE = 1e-4
-# of the fits' iterations, those on the fine grid; the plan's number is for half the resolution
-FINE_SHARE = 4
+# each fit's iterations on the fine grid, after the plan's on half the resolution
+FINE_PROJECTIONS = 1
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,8 @@ class Problem:
             self.projection = TwoGrids(scene.square, ~inside, self.kernel, scene.voxel_mm, scene.b0_direction)
         explained = self.field_of(np.where(inside, chi, np.float32(0)))
         rest = np.where(inside, field - explained, np.float32(0))
-        projections = self.plan.projections
         background, _ = self.projection.background(
-            rest, projections, max(1, projections // FINE_SHARE), PROJECTION_TOLERANCE
+            rest, self.plan.projections, FINE_PROJECTIONS, PROJECTION_TOLERANCE
         )
         return np.where(inside, field - background, np.float32(0))
 

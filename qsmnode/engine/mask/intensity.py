@@ -14,6 +14,7 @@ from qsmnode.engine.mask.morphology import filled
 from qsmnode.engine.types import Float, Mask
 
 BINS = 256
+_BRIGHT = 0.4  # part of the upper quartile of the signal
 
 
 def otsu(values: npt.ArrayLike) -> float:
@@ -61,6 +62,19 @@ def foreground(magnitude: Float, voxel_mm: Sequence[float]) -> Mask:
     first = grid.mean(magnitude[0])
     # holes are kept: a signal void inside a head (calcification, flow) is no background
     return grid.back(filled(first > 0.3 * otsu(first[first > 0])))
+
+
+def bright(magnitude: Float, head: Mask) -> Mask:
+    """The part of the head that is not dark: skull, air and ghosts are left out.
+
+    Args:
+        magnitude: (E, X, Y, Z), finite.
+        head: (X, Y, Z), where there is signal at all, not empty.
+    """
+    first = magnitude[0]
+    least = _BRIGHT * float(np.percentile(first[head], 75))
+    found: Mask = head & (first > least)
+    return found
 
 
 def evened(image: Float, tissue: Mask, voxel_mm: Sequence[float], width_mm: float) -> Float:
