@@ -19,7 +19,12 @@ _MAX_FILE_LINES = 450
 _MAX_FUNCTION_LINES = 60
 _TEXT = {".py", ".sh", ".md", ".yaml", ".yml", ".toml", ".txt", ".sql", ".lock", ".json", ".html", ".css", ""}
 _NOT_OURS = {"__pycache__", "build", "dist", "qsmnode-data", "demo-out", "out"}
-_DISTRIBUTION = {"yaml": "pyyaml", "PIL": "pillow", "pydantic_core": "pydantic"}
+_DISTRIBUTION = {
+    "yaml": "pyyaml",
+    "PIL": "pillow",
+    "pydantic_core": "pydantic",
+    "dicomweb_client": "dicomweb-client",
+}
 _DECODERS = {"python-gdcm", "pyjpegls"}  # imported by pydicom, where it decodes
 
 # Character classes keep these expressions from finding themselves.

@@ -19,9 +19,10 @@ from qsmnode.config.match import (
     RegexCondition,
 )
 from qsmnode.config.node import NodeSettings
-from qsmnode.config.peers import DicomPeer, FolderPeer, Peer
+from qsmnode.config.peers import DicomPeer, FolderPeer, Peer, WebPeer
 from qsmnode.config.routes import Route
 from qsmnode.config.site import Config
+from qsmnode.config.tls import ClientTls, NodeTls, PeerTls
 
 __all__ = [
     "AcceptanceSettings",
@@ -29,6 +30,7 @@ __all__ = [
     "AllCondition",
     "AnyCondition",
     "AssemblySettings",
+    "ClientTls",
     "Condition",
     "Config",
     "CountRange",
@@ -39,13 +41,16 @@ __all__ = [
     "LimitSettings",
     "Match",
     "NodeSettings",
+    "NodeTls",
     "NotCondition",
     "Peer",
+    "PeerTls",
     "Range",
     "RangeCondition",
     "RegexCondition",
     "Route",
     "SeveritySettings",
+    "WebPeer",
     "default_text",
     "load",
     "load_text",

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from qsmnode.config.document import Document, KeyPath
 from qsmnode.config.overrides import apply_overrides
-from qsmnode.config.peer_checks import check_folders, check_peers
+from qsmnode.config.peer_checks import check_folders, check_node, check_peers
 from qsmnode.config.placeholders import fill_placeholders
 from qsmnode.config.reader import MAX_BYTES, read_yaml
 from qsmnode.config.route_checks import check_routes
@@ -80,6 +80,7 @@ def load_text(
     apply_overrides(document, environ)
     fill_placeholders(document, base_folder, environ)
     config = _validate(document, base_folder)
+    check_node(document)
     check_peers(document)
     if config is not None:
         check_folders(document, config)

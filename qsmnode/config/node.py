@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from qsmnode.config.tls import NodeTls
 from qsmnode.config.values import AETitle, FolderPath, Host, Port, Settings
 
 _FORBIDDEN = tuple(Path(folder) for folder in ("/etc", "/boot", "/dev", "/proc", "/sys"))
@@ -29,9 +30,18 @@ class NodeSettings(Settings):
         "QSMNODE", description="AE title that scanners and archives call, and that this node calls with."
     )
     bind: Host = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every network interface.")
-    port: Port = Field(11112, description="TCP port to listen on.")
+    port: Port = Field(
+        11112,
+        description="TCP port to listen on without TLS; with node.tls it is open only where it is stated.",
+    )
+    tls: NodeTls | None = Field(None, description="TLS of this node; left out: it speaks none.")
     store: Annotated[FolderPath, AfterValidator(_check_store)] = Field(
         Path("qsmnode-data"),
         validate_default=True,
         description="Folder for received images, results and the ledger; created if missing.",
     )
+
+    @property
+    def plain_port(self) -> int | None:
+        """The port without TLS; None where there is none."""
+        return None if self.tls is not None and "port" not in self.model_fields_set else self.port

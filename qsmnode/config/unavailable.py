@@ -19,22 +19,17 @@ class Reserved:
         pattern: the key's path; ``*`` stands for any peer's name or list entry.
         feature: what it would ask for.
         values: the values that are refused; none listed: every value.
-        whole: whether the key decides what the mapping around it is: nothing else in it can be judged.
     """
 
     pattern: tuple[str, ...]
     feature: str
     values: tuple[Any, ...] = ()
-    whole: bool = False
 
 
 RESERVED = (
-    Reserved(("peers", "*", "stow"), "sending by DICOMweb (STOW-RS)", whole=True),
     Reserved(("peers", "*", "commitment"), "storage commitment", values=(True,)),
-    Reserved(("peers", "*", "tls"), "TLS"),
     Reserved(("peers", "*", "b0_axis"), "data from vertical-field magnets"),
-    Reserved(("node", "tls"), "TLS"),
-    Reserved(("tls",), "TLS"),
+    Reserved(("tls",), "TLS at the top level: it stands under node and under a peer"),
     Reserved(("web",), "the dashboard"),
     Reserved(("compute",), "computing on other machines"),
     Reserved(("retention",), "deleting old data"),
@@ -57,9 +52,7 @@ def _pruned(document: Document, path: KeyPath, data: Any) -> Any:
         here = (*path, key)
         found = _reserved(here, value)
         if found is None:
-            pruned = _pruned(document, here, value)
-            if not (isinstance(value, dict) and _is_whole(here, value)):
-                kept[key] = pruned
+            kept[key] = _pruned(document, here, value)
         else:
             document.blame(here, f"not available in this version: {found.feature}", key=True)
     return kept
@@ -74,11 +67,6 @@ def _reserved(path: KeyPath, value: Any) -> Reserved | None:
 
 def _is_one_of(value: Any, refused: tuple[Any, ...]) -> bool:
     return any(type(value) is type(each) and value == each for each in refused)  # 1 is not true here
-
-
-def _is_whole(path: KeyPath, value: dict[str, Any]) -> bool:
-    """Whether a key inside ``value`` makes the rest of it impossible to judge."""
-    return any(each.whole and _fits((*path, key), each.pattern) for each in RESERVED for key in value)
 
 
 def _fits(path: KeyPath, pattern: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""Whether a peer answers: C-ECHO for DICOM peers, a small file for folders."""
+"""Whether a peer answers: C-ECHO for DICOM peers, a question for DICOMweb servers, a file for folders."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from qsmnode.config import Config, FolderPeer
+from qsmnode.config import Config, FolderPeer, WebPeer
 from qsmnode.errors import PeerRefused, PeerUnreachable, UsageError
-from qsmnode.node.target import target_of
+from qsmnode.node.target import target_of, web_target_of
 from qsmnode.node.wire.requestor import Association
 from qsmnode.node.wire.status import SUCCESS, describe
 from qsmnode.node.wire.uids import IMPLICIT_LITTLE, VERIFICATION, printable
+from qsmnode.node.wire.web import WebSession
 
 _PAIR = (VERIFICATION, IMPLICIT_LITTLE)
 
@@ -43,6 +44,10 @@ def echo(config: Config, peer_name: str) -> EchoResult:
     if isinstance(peer, FolderPeer):
         _write(peer_name, peer.folder)
         return EchoResult(peer_name, f"folder {peer.folder}", time.monotonic() - begin)
+    if isinstance(peer, WebPeer):
+        with WebSession(web_target_of(config, peer_name, peer)) as session:
+            session.ask()
+        return EchoResult(peer_name, peer.stow, time.monotonic() - begin)
     target = target_of(config, peer_name, peer)
     with Association(target, [_PAIR]) as association:
         if refusal := association.refusal(_PAIR):

@@ -24,21 +24,6 @@ class Verdict:
     comment: str = ""
 
 
-def store(target: Target, files: Sequence[Part10]) -> Iterator[tuple[int, Verdict]]:
-    """Send files one after the other; yields the index of each and what became of it.
-
-    Raises:
-        PeerUnreachable: no association, or it ended: the rest was not sent.
-        PeerRefused: the peer wants no association.
-        PeerError: it breaks the protocol.
-        UnreadableDicom: a file cannot be read to its end.
-    """
-    for batch in batches(dict(enumerate(files))):
-        with open_for(target, [files[index] for index in batch]) as association:
-            for index in batch:
-                yield index, store_one(association, files[index])
-
-
 def open_for(target: Target, files: Sequence[Part10]) -> Association:
     """An association that proposes exactly what these files are, to be used in a ``with`` block.
 

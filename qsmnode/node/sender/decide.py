@@ -40,4 +40,9 @@ def decide(tries: int, settings: DeliverySettings, *, permanent: bool) -> float 
     """
     if permanent or tries + 1 >= settings.attempts:
         return None
-    return min(settings.longest_backoff_s, settings.first_backoff_s * 2.0 ** min(tries, 64))
+    return backoff_s(tries, settings)
+
+
+def backoff_s(failures: int, settings: DeliverySettings) -> float:
+    """The wait after one more failure than so many: doubled each time, up to its bound."""
+    return min(settings.longest_backoff_s, settings.first_backoff_s * 2.0 ** min(failures, 64))

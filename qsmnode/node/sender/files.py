@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qsmnode.config import Config, DicomPeer
+from qsmnode.config import Config, DicomPeer, FolderPeer
 from qsmnode.errors import PeerError, UnreadableDicom, UsageError
 from qsmnode.node.sender.cstore import Verdict, batches, open_for, store_one
 from qsmnode.node.sender.decide import Outcome
@@ -76,7 +76,8 @@ def _target(config: Config, name: str) -> Target:
         known = ", ".join(config.peers) or "none"
         raise UsageError(f"{name!r}: no such peer; the configuration lists {known}")
     if not isinstance(peer, DicomPeer):
-        raise UsageError(f"peer {name}: a folder; send is for DICOM peers, copy the files instead")
+        what = "a folder" if isinstance(peer, FolderPeer) else "a DICOMweb server"
+        raise UsageError(f"peer {name}: {what}; send is for DICOM peers, copy the files instead")
     return target_of(config, name, peer)
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from qsmnode.config import Config, FolderPeer
-from qsmnode.errors import UnreadableDicom
+from qsmnode.config import Config, FolderPeer, Peer, WebPeer
+from qsmnode.errors import PeerError, PeerRefused, UnreadableDicom
 from qsmnode.ledger.deliveries import DeliveryRow, ObjectRow
 from qsmnode.ledger.store import Store
-from qsmnode.node.sender import to_archive, to_folder
+from qsmnode.node.echo import echo
+from qsmnode.node.sender import to_archive, to_folder, to_web
+from qsmnode.node.sender.acknowledgements import Acknowledgements
+from qsmnode.node.sender.circuit import Circuit
 from qsmnode.node.sender.decide import decide
 from qsmnode.node.sender.shortfall import Shortfall
 from qsmnode.node.supervise import Loop
-from qsmnode.node.target import target_of
+from qsmnode.node.target import target_of, web_target_of
 from qsmnode.node.wire.part10 import Part10, read_front
 
 _log = logging.getLogger(__name__)
@@ -60,13 +63,16 @@ class Courier:
         self._receiving = receiving
         self._others = [each for each in receiving if each != name]
         self._down = False
+        self._circuit = Circuit(config.delivery)
         self.loop = Loop(f"sender {name or '(unknown peers)'}", self._step, store.database.wake)
 
     def _step(self) -> None:
         seen = self._store.database.version
-        wait = self._until_due()
+        wait = max(self._until_due(), self._circuit.wait_s)
         if wait > 0:
             self._store.database.wait_for_change(seen, min(wait, _LONGEST_WAIT_S))
+            return
+        if self._circuit.is_open and not self._is_back():
             return
         delivery = self._store.deliveries.claim(self._others)
         if delivery is None:
@@ -102,11 +108,22 @@ class Courier:
             files = [self._file(item) for item in objects]
         except (UnreadableDicom, OSError) as error:
             return Shortfall(f"an object of this node's store cannot be read: {error}", permanent=True)
-        acknowledged = self._acknowledge(delivery, objects)
+        acknowledgements = Acknowledgements(lambda indices: self._note(delivery, objects, indices))
+        try:
+            return self._send(delivery.peer, peer, files, acknowledgements.add)
+        finally:
+            acknowledgements.flush()
+
+    def _send(
+        self, name: str, peer: Peer, files: Sequence[Part10], acknowledged: Callable[[int], None]
+    ) -> Shortfall | None:
         if isinstance(peer, FolderPeer):
-            return to_folder.deliver(delivery.peer, peer.folder, files, acknowledged, self._stopping)
-        target = target_of(self._config, delivery.peer, peer)
-        return to_archive.deliver(target, files, acknowledged, self._stopping)
+            return to_folder.deliver(name, peer.folder, files, acknowledged, self._stopping)
+        if isinstance(peer, WebPeer):
+            target = web_target_of(self._config, name, peer)
+            return to_web.deliver(target, files, acknowledged, self._stopping)
+        called = target_of(self._config, name, peer)
+        return to_archive.deliver(called, files, acknowledged, self._stopping, peer.associations)
 
     def _file(self, item: ObjectRow) -> Part10:
         file = read_front(self._store.path(item.path))
@@ -114,12 +131,23 @@ class Courier:
             raise UnreadableDicom(f"{file.path.name}: it is not the object that the ledger knows")
         return file
 
-    def _acknowledge(self, delivery: DeliveryRow, objects: list[ObjectRow]) -> Callable[[int], None]:
-        def acknowledged(index: int) -> None:
-            self._store.deliveries.acknowledged(delivery, [objects[index]])
-            self._note_up(delivery.peer)
+    def _note(self, delivery: DeliveryRow, objects: list[ObjectRow], indices: Sequence[int]) -> None:
+        self._store.deliveries.acknowledged(delivery, [objects[index] for index in indices])
+        self._circuit.succeeded()
+        self._note_up(delivery.peer)
 
-        return acknowledged
+    def _is_back(self) -> bool:
+        """Whether a peer that was away answers at all; only then is it sent to again."""
+        assert self._name is not None  # nothing is sent to peers that nobody knows
+        try:
+            echo(self._config, self._name)
+        except PeerRefused:
+            return True  # it is there: what it refuses is for the delivery to say
+        except PeerError as error:
+            self._circuit.failed()
+            _log.debug("still away: %s", error)
+            return False
+        return True
 
     def _stopping(self) -> bool:
         return self.loop.stopping
@@ -139,6 +167,8 @@ class Courier:
             _log.error("delivery %d is parked: %s", delivery.id, shortfall.reason)
             return
         deliveries.postpone(delivery, shortfall.reason, time.time() + wait)
+        if shortfall.unreachable:
+            self._circuit.failed()
         if shortfall.peer_is_down:
             self._note_down(shortfall, wait)
 

@@ -52,6 +52,7 @@ def deliver(
             f"{name} (folder {folder}): cannot be written ({error.strerror}); check its disk and its owner",
             permanent=False,
             peer_is_down=True,
+            unreachable=True,
         )
     except _OtherContent as error:
         return Shortfall(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from qsmnode.errors import PeerError, PeerRefused, PeerUnreachable, UnreadableDicom
+from qsmnode.errors import PeerError, PeerRefused, PeerUnreachable, UnreadableDicom, UsageError
 from qsmnode.node.wire import acse, command
 from qsmnode.node.wire.connection import MAX_PDU, Connection, data_pdu, fragments
 from qsmnode.node.wire.part10 import Part10
+from qsmnode.node.wire.tls import TlsFiles, client_context, explain, has_subject, subject_text
 from qsmnode.node.wire.uids import uid_name
 
 MOST_CONTEXTS = 128
@@ -19,6 +21,7 @@ _CLOSE_S = 2.0
 _LONGEST_COMMAND = 65536
 _LONGEST_IDENTIFIER = 65536
 _PENDING = (0xFF00, 0xFF01)
+_OPENING = "opening the association"
 
 Pair = tuple[str, str]
 """SOP class and transfer syntax, proposed and accepted together."""
@@ -41,8 +44,23 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class TlsCall:
+    """How a peer is called with TLS.
+
+    Attributes:
+        files: what this side shows, and whom it trusts; read for each call, so that they can be renewed.
+        name: what the peer's certificate is for.
+        subject: its subject, in place of the name; None: the name decides.
+    """
+
+    files: TlsFiles
+    name: str
+    subject: str | None = None
+
+
+@dataclass(frozen=True)
 class Target:
-    """A peer to call, and how patient to be with it."""
+    """A peer to call, and how patient to be with it; without ``tls`` it is called in the clear."""
 
     name: str
     host: str
@@ -51,6 +69,7 @@ class Target:
     calling: str
     connect_timeout_s: float
     response_timeout_s: float
+    tls: TlsCall | None = None
 
     def __str__(self) -> str:
         return f"{self.name} ({self.called} at {self.host}:{self.port})"
@@ -77,7 +96,7 @@ class Association:
         self._refused: dict[Pair, str] = {}
         self._connection = _connect(target)
         try:
-            with self._named("opening the association"):
+            with self._named(_OPENING):
                 self._negotiate(dict(zip(range(1, 2 * MOST_CONTEXTS, 2), pairs, strict=False)), roles)
         except BaseException:
             self._connection.close()
@@ -174,7 +193,11 @@ class Association:
         try:
             yield
         except PeerUnreachable as error:
-            raise PeerUnreachable(f"{self.target}: {doing}: {error}") from error
+            why = explain(error.__cause__) if isinstance(error.__cause__, ssl.SSLError) else error
+            if self.target.tls is not None and doing == _OPENING:
+                # TLS 1.3: what the peer thinks of our certificate comes after the handshake
+                why = f"{why}; does it accept this node's certificate?"
+            raise PeerUnreachable(f"{self.target}: {doing}: {why}") from error
         except PeerRefused:
             raise
         except PeerError as error:
@@ -302,4 +325,36 @@ def _connect(target: Target) -> Connection:
         raise PeerUnreachable(
             f"{target}: no connection ({error.strerror}); does it listen on that port?"
         ) from error
-    return Connection(link)
+    if target.tls is None:
+        return Connection(link)
+    try:
+        return Connection(_secured(link, target, target.tls))
+    except BaseException:
+        link.close()
+        raise
+
+
+def _secured(link: socket.socket, target: Target, call: TlsCall) -> ssl.SSLSocket:
+    try:
+        context = client_context(call.files, check_name=call.subject is None)
+        link.settimeout(target.connect_timeout_s)  # of the whole handshake
+        secured = context.wrap_socket(link, server_hostname=call.name)
+    except UsageError as error:
+        raise PeerUnreachable(f"{target}: {error}") from error
+    except TimeoutError as error:
+        raise PeerUnreachable(
+            f"{target}: no TLS handshake within {target.connect_timeout_s:g} s; is that its port for TLS?"
+        ) from error
+    except (ssl.SSLEOFError, ConnectionError) as error:
+        raise PeerUnreachable(
+            f"{target}: no TLS: it closed the connection; is that its port for TLS?"
+        ) from error
+    except OSError as error:
+        raise PeerUnreachable(f"{target}: no TLS: {explain(error)}") from error
+    certificate = secured.getpeercert()
+    if call.subject is not None and not has_subject(certificate, call.subject):
+        secured.close()
+        raise PeerUnreachable(
+            f"{target}: its certificate is of {subject_text(certificate)}, expected {call.subject}"
+        )
+    return secured

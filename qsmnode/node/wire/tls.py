@@ -1,4 +1,4 @@
-"""DICOM TLS by BCP 195 (RFC 9325, PS3.15 annex B): mutual, TLS 1.2 with AEAD suites or 1.3, renewed while it runs."""
+"""DICOM TLS by BCP 195 (RFC 9325, PS3.15 annex B): mutual, TLS 1.2 (AEAD suites) or 1.3, renewed at work."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Certificate = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """PEM files of one end. ``where`` names their settings in messages; without ``ca`` the system's are trusted."""
+    """PEM files of one end. ``where`` names their settings; without ``ca`` the system's are trusted."""
 
     where: str
     certificate: Path | None = None
@@ -61,7 +61,7 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
 
 
 def client_context(files: TlsFiles, *, check_name: bool = True) -> ssl.SSLContext:
-    """For connections that this node opens; ``check_name`` compares the certificate with the name that is called.
+    """For connections that this node opens; ``check_name``: the certificate is to be for the name called.
 
     Raises:
         UsageError: a file cannot be used.
@@ -74,7 +74,7 @@ def client_context(files: TlsFiles, *, check_name: bool = True) -> ssl.SSLContex
 class Renewable:
     """The server's context, made anew when one of its files has changed.
 
-    A change that cannot be used (one of two files is written, say) leaves the context before in use, and is told.
+    A change that cannot be used (one of two files is written, say) is told, and leaves the one before in use.
 
     Raises:
         UsageError: a file cannot be used now.
@@ -174,8 +174,8 @@ def _load_own(context: ssl.SSLContext, files: TlsFiles, certificate: Path, key: 
         context.load_cert_chain(certificate, key, password=lambda: "")
     except (ssl.SSLError, OSError) as error:
         raise UsageError(
-            f"{files.where}: {certificate} and {key} are no certificate with its private key, in PEM and without"
-            f" a password ({explain(error)})"
+            f"{files.where}: {certificate} and {key} are no certificate with its private key, in PEM and"
+            f" without a password ({explain(error)})"
         ) from error
 
 

@@ -264,6 +264,9 @@ class _ReceivingArchive:
                 if is_command:
                     received += data
                     request = command.decode(bytes(received))
+                    if command.number(request, command.COMMAND_FIELD) == command.C_ECHO_RQ:
+                        self._answer(connection, context, request)
+                        return True
                     self.begun.append(command.text(request, command.AFFECTED_SOP_INSTANCE))
                 elif len(self.begun) == self._die_at:
                     self._die_at = 0
@@ -275,8 +278,11 @@ class _ReceivingArchive:
 
     def _acknowledge(self, connection: Connection, context: int, request: command.Command) -> None:
         self.stored.append(self.begun[-1])
+        self._answer(connection, context, request)
+
+    def _answer(self, connection: Connection, context: int, request: command.Command) -> None:
         answer = {
-            command.COMMAND_FIELD: 0x8001,
+            command.COMMAND_FIELD: command.number(request, command.COMMAND_FIELD) | command.RESPONSE,
             command.MESSAGE_ID_ANSWERED: command.number(request, command.MESSAGE_ID),
             command.DATA_SET_TYPE: command.NO_DATA_SET,
             command.STATUS: 0,
