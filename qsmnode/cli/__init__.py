@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from qsmnode import __version__
 from qsmnode.cli import (
+    backup,
     cancel,
     check,
     config,
@@ -21,6 +22,7 @@ from qsmnode.cli import (
     explain,
     jobs,
     methods,
+    purge,
     reconstruct,
     retry,
     run,
@@ -28,7 +30,22 @@ from qsmnode.cli import (
 )
 from qsmnode.errors import EXIT_UNEXPECTED, QsmnodeError
 
-VERBS = (run, demo, check, explain, reconstruct, send, echo, jobs, retry, cancel, methods, config)
+VERBS = (
+    run,
+    demo,
+    check,
+    explain,
+    reconstruct,
+    send,
+    echo,
+    jobs,
+    retry,
+    cancel,
+    purge,
+    backup,
+    methods,
+    config,
+)
 
 _EPILOG = """\
 exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 input not eligible (the reason is printed),

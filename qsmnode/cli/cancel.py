@@ -23,5 +23,5 @@ def add(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask the running node, or do it here where none runs."""
-    print(ask(load_config(arguments.config).node.store, "cancel", {"job": arguments.job}))
+    print(ask(load_config(arguments.config), "cancel", {"job": arguments.job}))
     return 0

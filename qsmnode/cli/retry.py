@@ -27,5 +27,5 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask the running node, or do it here where none runs."""
     wanted = {"job": arguments.job, "delivery": arguments.delivery}
     given = {name: value for name, value in wanted.items() if value is not None}
-    print(ask(load_config(arguments.config).node.store, "retry", given))
+    print(ask(load_config(arguments.config), "retry", given))
     return 0

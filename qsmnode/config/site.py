@@ -6,11 +6,13 @@ from pydantic import Field
 
 from qsmnode.config.acceptance import AcceptanceSettings
 from qsmnode.config.assembly import AssemblySettings
+from qsmnode.config.audit import AuditSettings
 from qsmnode.config.delivery import DeliverySettings
 from qsmnode.config.jobs import JobSettings
 from qsmnode.config.limits import LimitSettings
 from qsmnode.config.node import NodeSettings
 from qsmnode.config.peers import DicomPeer, Peer
+from qsmnode.config.retention import RetentionSettings
 from qsmnode.config.routes import Route
 from qsmnode.config.values import Settings
 
@@ -46,6 +48,14 @@ class Config(Settings):
     delivery: DeliverySettings = Field(
         default_factory=lambda: DeliverySettings.model_validate({}),
         description="How results are sent, and sent again.",
+    )
+    retention: RetentionSettings = Field(
+        default_factory=lambda: RetentionSettings.model_validate({}),
+        description="How long images and results are kept once nobody needs them here.",
+    )
+    audit: AuditSettings = Field(
+        default_factory=lambda: AuditSettings.model_validate({}),
+        description="The trail of who sent, received, deleted and was refused.",
     )
 
     def acceptance_on(self, route: str | None) -> AcceptanceSettings:

@@ -32,7 +32,6 @@ RESERVED = (
     Reserved(("tls",), "TLS at the top level: it stands under node and under a peer"),
     Reserved(("web",), "the dashboard"),
     Reserved(("compute",), "computing on other machines"),
-    Reserved(("retention",), "deleting old data"),
     Reserved(("routes", "*", "task"), "a task other than qsm", values=("measure_roi", "phantom")),
 )
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from qsmnode.errors import StoreError
 from qsmnode.ledger import states
-from qsmnode.ledger.migrate import SCHEMA_VERSION, migrate, version_of
+from qsmnode.ledger.migrate import SCHEMA_VERSION, copy_ledger, migrate, version_of
 
 _log = logging.getLogger(__name__)
 APPLICATION_ID = 0x51534D4E  # "QSMN": tells this ledger from any other SQLite file
@@ -92,6 +92,16 @@ class Database:
                 "INSERT INTO event (at, entity, row_id, before, after, reason) VALUES (?, ?, ?, ?, ?, ?)",
                 (time.time(), entity, identity, before, after, reason),
             )
+
+    def copy(self, target: Path) -> None:
+        """A copy of everything that is committed, whole or not there, also while another process writes.
+
+        Raises:
+            OSError: the file cannot be written.
+            sqlite3.Error: the ledger cannot be read, or the copy not be written.
+        """
+        with self._lock:
+            copy_ledger(self._connection, target)
 
     @property
     def version(self) -> int:

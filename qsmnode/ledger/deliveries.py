@@ -99,6 +99,22 @@ class Deliveries:
         )
         return [ObjectRow(**dict(row)) for row in found]
 
+    def undelivered_objects(self) -> list[ObjectRow]:
+        """The objects that some peer is still to get."""
+        found = self._db.rows(
+            "SELECT o.id, o.product_id, o.sop_class_uid, o.sop_instance_uid, o.path FROM product_object o"
+            " JOIN delivery d ON d.product_id = o.product_id WHERE d.state NOT IN ('sent', 'committed')"
+            " AND o.purged_at IS NULL AND NOT EXISTS"
+            " (SELECT 1 FROM delivery_object WHERE delivery_id = d.id AND object_id = o.id)"
+            " GROUP BY o.id ORDER BY o.id"
+        )
+        return [ObjectRow(**dict(row)) for row in found]
+
+    def object_paths(self) -> set[str]:
+        """Every file of a product that a row speaks for."""
+        found = self._db.rows("SELECT path FROM product_object WHERE purged_at IS NULL")
+        return {row["path"] for row in found}
+
     def unsent(self, delivery: DeliveryRow) -> list[ObjectRow]:
         """The objects that the peer has not acknowledged yet."""
         found = self._db.rows(

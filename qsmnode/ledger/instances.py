@@ -48,16 +48,23 @@ class Instances:
 
     def end_association(self, association_id: int) -> None:
         """Note that it ended, however it ended."""
-        with self._db.transaction() as connection:
-            connection.execute(
-                "UPDATE association SET ended_at = ? WHERE id = ? AND ended_at IS NULL",
-                (time.time(), association_id),
-            )
+        self._end("id = ?", (association_id,))
 
     def end_all_associations(self) -> None:
         """At start: none survives the process that held it."""
+        self._end("1", ())
+
+    def _end(self, where: str, parameters: tuple[object, ...]) -> None:
+        now = time.time()
         with self._db.transaction() as connection:
-            connection.execute("UPDATE association SET ended_at = ? WHERE ended_at IS NULL", (time.time(),))
+            connection.execute(
+                "INSERT INTO event (at, entity, row_id, before, after) SELECT ?, 'association', id, 'open',"
+                f" 'ended' FROM association WHERE ended_at IS NULL AND {where} ORDER BY id",
+                (now, *parameters),
+            )
+            connection.execute(
+                f"UPDATE association SET ended_at = ? WHERE ended_at IS NULL AND {where}", (now, *parameters)
+            )
 
     def known(self, sop_instance_uid: str, sha256: str) -> bool:
         """Whether exactly these bytes are here already (a re-send: nothing new)."""
@@ -135,6 +142,27 @@ class Instances:
             ).fetchone()
             if again["id"] is not None:
                 self._db.move("instance", again["id"], "received")
+
+    def files(self) -> list[tuple[int, str, int]]:
+        """Id, path and size of every one whose file must be here."""
+        found = self._db.rows(f"SELECT id, path, size FROM instance WHERE {_HERE} ORDER BY id")
+        return [(row["id"], row["path"], row["size"]) for row in found]
+
+    def missing(self) -> list[InstanceRow]:
+        """Those that were acknowledged, and whose file is gone."""
+        return self._select("state = 'lost' ORDER BY id", ())
+
+    def lose(self, instance_id: int, reason: str) -> None:
+        """Its file is gone: said until it is purged; the same object may come again."""
+        self._db.move("instance", instance_id, "lost", reason)
+
+    def regain(self, row: InstanceRow) -> bool:
+        """Its file is back: its header is read anew; False where the object came again meanwhile."""
+        with self._db.transaction():
+            if self.known(row.sop_instance_uid, row.sha256):
+                return False
+            self._db.move("instance", row.id, "received", "its file is here again")
+            return True
 
     def of_study(self, study_uid: str) -> list[InstanceRow]:
         """Indexed instances of one study, in order of arrival."""

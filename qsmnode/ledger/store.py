@@ -10,9 +10,11 @@ from qsmnode.errors import StoreError
 from qsmnode.ledger.acquisitions import Acquisitions
 from qsmnode.ledger.database import Database
 from qsmnode.ledger.deliveries import Deliveries
+from qsmnode.ledger.holdings import Holdings
 from qsmnode.ledger.instances import Instances
 from qsmnode.ledger.jobs import Jobs
 from qsmnode.ledger.questions import Questions
+from qsmnode.ledger.trail import AuditEvents
 
 FOLDERS = ("instances", "jobs", "products")
 
@@ -43,6 +45,8 @@ class Store:
         self.acquisitions = Acquisitions(self.database)
         self.jobs = Jobs(self.database)
         self.deliveries = Deliveries(self.database)
+        self.holdings = Holdings(self.database)
+        self.audit_events = AuditEvents(self.database)
         self.questions = Questions(self.database, self.acquisitions)
 
     def path(self, relative: str) -> Path:

@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from qsmnode.config import Config
 from qsmnode.errors import IllegalTransition, UsageError
 from qsmnode.ledger.store import Store
+from qsmnode.node.retention import planned, purge
+from qsmnode.node.retention.judge import Limits
+from qsmnode.node.retention.purge import rules_of
 
 
-def retry(store: Store, *, job: int | None = None, delivery: int | None = None) -> str:
+@dataclass(frozen=True)
+class Desk:
+    """Where commands are performed, and for whom.
+
+    Attributes:
+        asked_by: who asks, for those who want to know later.
+    """
+
+    store: Store
+    config: Config
+    asked_by: str
+
+
+def retry(desk: Desk, *, job: int | None = None, delivery: int | None = None) -> str:
     """Queue a failed or cancelled job, or a parked delivery, again; with neither, everything that is stuck.
 
     Raises:
         UsageError: there is no such row, or it is in a state from which nothing can be retried.
     """
+    store = desk.store
     if job is not None:
+        if _is_purged(store, job):
+            raise UsageError(f"job {job}: its images were purged; have them sent again")
         _ask("job", job, lambda: store.jobs.retry(job))
         return f"job {job} is queued again"
     if delivery is not None:
         _ask("delivery", delivery, lambda: store.deliveries.retry(delivery))
         return f"delivery {delivery} is pending again"
     with store.database.transaction():
-        jobs = [row.id for row in store.jobs.all() if row.state == "failed"]
+        failed = [row.id for row in store.jobs.all() if row.state == "failed"]
+        jobs = [identity for identity in failed if not _is_purged(store, identity)]
         deliveries = [row.id for row in store.deliveries.all() if row.state in ("parked", "held")]
         for identity in jobs:
             store.jobs.retry(identity)
@@ -31,20 +53,39 @@ def retry(store: Store, *, job: int | None = None, delivery: int | None = None) 
     return f"{len(jobs)} failed jobs queued again, {len(deliveries)} parked deliveries pending again"
 
 
-def cancel(store: Store, *, job: int) -> str:
+def cancel(desk: Desk, *, job: int) -> str:
     """Cancel a queued or running job; its process is ended.
 
     Raises:
         UsageError: there is no such job, or it has ended.
     """
-    _ask("job", job, lambda: store.jobs.cancel(job, "cancelled on request"))
+    _ask("job", job, lambda: desk.store.jobs.cancel(job, "cancelled on request"))
     return f"job {job} is cancelled"
 
 
-COMMANDS: Mapping[str, Callable[..., str]] = {"retry": retry, "cancel": cancel}
+def purge_files(
+    desk: Desk, *, acquisition: int | None = None, older_than_days: int = 0, undelivered: int = 0
+) -> str:
+    """Let the files go that may go: of one acquisition, or all of that age.
+
+    Raises:
+        UsageError: the one that is named has to stay.
+    """
+    rules = rules_of(desk.config, undelivered=bool(undelivered))
+    only = None if acquisition is None else {acquisition}
+    limits = Limits(float(older_than_days))
+    if only:
+        for each in planned(desk.store, rules, limits, only=only).stays:
+            if each.acquisition == acquisition:
+                raise UsageError(f"acquisition {acquisition} stays: {each.stays}")
+    gone = purge(desk.store, rules, limits, f"on request of {desk.asked_by}", only=only)
+    return f"{gone.files} files removed, {gone.size / 1e6:.1f} MB"
 
 
-def perform(store: Store, verb: str, arguments: Mapping[str, Any]) -> str:
+COMMANDS: Mapping[str, Callable[..., str]] = {"retry": retry, "cancel": cancel, "purge": purge_files}
+
+
+def perform(desk: Desk, verb: str, arguments: Mapping[str, Any]) -> str:
     """Perform a command by name.
 
     Raises:
@@ -56,9 +97,13 @@ def perform(store: Store, verb: str, arguments: Mapping[str, Any]) -> str:
     if bad:
         raise UsageError(f"{verb}: expected row numbers, got {', '.join(bad)}")
     try:
-        return COMMANDS[verb](store, **arguments)
+        return COMMANDS[verb](desk, **arguments)
     except TypeError as error:
         raise UsageError(f"{verb}: {error}") from error
+
+
+def _is_purged(store: Store, job: int) -> bool:
+    return any(row.id == job and store.holdings.are_purged(row.acquisition_id) for row in store.jobs.all())
 
 
 def _ask(noun: str, identity: int, change: Callable[[], None]) -> None:

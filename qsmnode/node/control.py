@@ -6,24 +6,28 @@ import contextlib
 import json
 import os
 import socket
+import struct
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from qsmnode.config import Config
 from qsmnode.errors import QsmnodeError, StoreError, UsageError
 from qsmnode.ledger.store import Store
-from qsmnode.node.commands import perform
+from qsmnode.node.commands import Desk, perform
 from qsmnode.node.supervise import Loop
 
 _LONGEST_LINE = 65536
 _PATIENCE_S = 10.0
+_ANSWER_S = 600.0  # many files take their time
 
 
 class Control:
     """Listens in the store (0600: only the node's own user may ask)."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, config: Config, store: Store) -> None:
+        self._config = config
         self._store = store
         self._stopped = threading.Event()
         self._loop = Loop("control", self._step, lambda: None)
@@ -57,34 +61,36 @@ class Control:
         with connection:
             connection.settimeout(_PATIENCE_S)
             with contextlib.suppress(OSError):  # whoever asked has gone
-                connection.sendall(json.dumps(self._answer(_line(connection))).encode() + b"\n")
+                connection.sendall(json.dumps(self._answer(connection)).encode() + b"\n")
 
-    def _answer(self, line: str) -> dict[str, Any]:
+    def _answer(self, connection: socket.socket) -> dict[str, Any]:
         try:
-            question = json.loads(line)
+            question = json.loads(_line(connection))
             verb, arguments = question["verb"], dict(question["arguments"])
         except (ValueError, KeyError, TypeError):
             return {"error": "expected one line of JSON with verb and arguments", "exit_code": 2}
         try:
-            return {"message": perform(self._store, str(verb), arguments)}
+            desk = Desk(self._store, self._config, _asker(connection))
+            return {"message": perform(desk, str(verb), arguments)}
         except QsmnodeError as error:
             return {"error": str(error), "exit_code": error.exit_code}
 
 
-def ask(root: Path, verb: str, arguments: Mapping[str, int]) -> str:
-    """Have a command performed: by the node that runs with this store, or here where none runs.
+def ask(config: Config, verb: str, arguments: Mapping[str, int]) -> str:
+    """Have a command performed: by the node that runs with its store, or here where none runs.
 
     Raises:
         UsageError: the command cannot be done.
         StoreError: no node answers, yet another process holds the store.
     """
+    root = config.node.store
     if not (root / "ledger.sqlite").exists():
         raise StoreError(f"{root}: no ledger there; has the node run with this store?")
     try:
         answer = _ask_running(root / "control.sock", verb, arguments)
     except (FileNotFoundError, ConnectionRefusedError):
         with Store(root) as store:
-            return perform(store, verb, arguments)
+            return perform(Desk(store, config, f"uid {os.getuid()}"), verb, arguments)
     if "error" in answer:
         raise UsageError(answer["error"])
     return str(answer["message"])
@@ -92,11 +98,18 @@ def ask(root: Path, verb: str, arguments: Mapping[str, int]) -> str:
 
 def _ask_running(path: Path, verb: str, arguments: Mapping[str, int]) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, _short(path) as name:
-        connection.settimeout(_PATIENCE_S)
+        connection.settimeout(_ANSWER_S)
         connection.connect(name)
         connection.sendall(json.dumps({"verb": verb, "arguments": dict(arguments)}).encode() + b"\n")
         answer: dict[str, Any] = json.loads(_line(connection))
         return answer
+
+
+def _asker(connection: socket.socket) -> str:
+    """The user behind the other end, as the kernel knows it."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", credentials)
+    return f"uid {uid}"
 
 
 def _line(connection: socket.socket) -> str:

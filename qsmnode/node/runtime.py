@@ -6,19 +6,33 @@ import logging
 import signal
 import threading
 from types import FrameType
+from typing import Protocol
 
 from qsmnode.config import Config
+from qsmnode.ledger.stock import take_stock
 from qsmnode.ledger.store import Store
 from qsmnode.node.assembler import Assembler
+from qsmnode.node.audit import Audit
 from qsmnode.node.control import Control
 from qsmnode.node.query import Query
 from qsmnode.node.receiver import Receiver
+from qsmnode.node.retention import Retention
 from qsmnode.node.sender import Sender
 from qsmnode.node.worker import Worker
 
 _log = logging.getLogger(__name__)
 _STOP_S = 20.0
 _LOOK_S = 0.5
+
+
+class Role(Protocol):
+    """A part of the node that runs by itself."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self, timeout_s: float) -> None:
+        """End; what is under way is kept."""
 
 
 class Node:
@@ -36,17 +50,20 @@ class Node:
         self.config = config
         self.store = Store(config.node.store)
         self._receiver = Receiver(config, self.store)
-        self._control = Control(self.store)
-        # the way of a study backwards: nothing is handed to a role that isn't there yet
-        self._roles = (
+        self._audit = Audit(config, self.store)
+        self._control = Control(config, self.store)
+        # who tells of it, then the way of a study backwards: nothing is handed to a role that isn't there yet
+        self._roles: tuple[Role, ...] = (
+            self._audit,
             Sender(config, self.store),
             Worker(config, self.store),
             Assembler(config, self.store),
             Query(config, self.store),
+            Retention(config, self.store),
             self._control,
             self._receiver,
         )
-        self._started: list[Sender | Worker | Assembler | Query | Control | Receiver] = []
+        self._started: list[Role] = []
 
     @property
     def port(self) -> int:
@@ -106,3 +123,4 @@ def _boot(store: Store) -> None:
     for job in store.jobs.running():
         store.jobs.release(job.id, "the node was restarted while it ran")
     store.deliveries.release_all_sending()
+    take_stock(store)

@@ -103,6 +103,8 @@ def test_the_version(capsys: Capture) -> None:
         (("reconstruct", ".", "--out", "o", "--format", "png"), "invalid choice: 'png'"),
         (("retry", "-c", "x.yaml", "--job", "1", "--delivery", "1"), "not allowed with argument"),
         (("cancel", "-c", "x.yaml", "first"), "invalid int value: 'first'"),
+        (("purge", "-c", "x.yaml", "--undelivered"), "--undelivered needs --acquisition N"),
+        (("purge", "-c", "x.yaml", "--older-than-days", "-1"), "expected 0 or more"),
     ],
 )
 def test_a_wrong_command_line(arguments: tuple[str, ...], words: str, capsys: Capture) -> None:
@@ -200,6 +202,52 @@ def test_retry_and_cancel_of_what_is_not_there(used_site: Path, capsys: Capture)
     assert "job 7" in _says(capsys, 2, "retry", "-c", used_site, "--job", "7")
     assert "delivery 7" in _says(capsys, 2, "retry", "-c", used_site, "--delivery", "7")
     assert "job 7" in _says(capsys, 2, "cancel", "-c", used_site, "7")
+
+
+def test_purge_lists_what_would_go_and_why_the_rest_stays(used_site: Path, capsys: Capture) -> None:
+    with Store(used_site.parent / "store") as store:
+        rows = [store.acquisitions.open("2.25.1", key, deadline_at=9e9) for key in ("a", "b")]
+        association = store.instances.open_association("mr1", "MR1", "127.0.0.1")
+        for row in rows:
+            store.path(f"instances/{row}.dcm").write_bytes(bytes(1000))
+            instance = store.instances.add(
+                sop_instance_uid=f"2.25.{row}",
+                sop_class_uid="1.2",
+                transfer_syntax="1.2",
+                sha256="a",
+                size=1000,
+                path=f"instances/{row}.dcm",
+                association_id=association,
+            )
+            store.acquisitions.set_members(row, [instance])
+        store.instances.indexed(1, "2.25.1", "{}")
+        store.acquisitions.move(rows[0], "ignored")
+    where = ("-c", str(used_site))
+    assert main(["purge", *where, "--dry-run"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(
+        "stays: acquisition 1 : 1 files, 0.0 MB, it is ignored: kept for another 30.0 days"
+    )
+    assert said[1].startswith("stays: acquisition 2 : 1 files, 0.0 MB, it is collecting")
+    assert said[2] == "0 files would go, 0.0 MB"
+    forced = ("--acquisition", "1", "--undelivered")
+    assert main(["purge", *where, *forced, "--dry-run", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert (listed["files"], [each["why"] for each in listed["goes"]]) == (["instances/1.dcm"], ["ignored"])
+    assert "acquisition 2 stays: it is collecting" in _says(
+        capsys, 2, "purge", *where, "--acquisition", "2", "--undelivered"
+    )
+    assert main(["purge", *where, *forced]) == 0
+    assert capsys.readouterr().out == "1 files removed, 0.0 MB\n"
+    assert [path.name for path in (used_site.parent / "store" / "instances").iterdir()] == ["2.dcm"]
+
+
+def test_a_backup(used_site: Path, tmp_path: Path, capsys: Capture) -> None:
+    folder = tmp_path / "backup"
+    assert main(["backup", "-c", str(used_site), str(folder)]) == 0
+    assert "0 files" in capsys.readouterr().out
+    assert sorted(path.name for path in folder.iterdir()) == ["files.txt", "ledger.sqlite"]
+    assert "is there already" in _says(capsys, 2, "backup", "-c", used_site, folder)
 
 
 def test_explain_and_reconstruct_say_why_nothing_comes_of_it(site: Path, capsys: Capture) -> None:

@@ -77,6 +77,9 @@ def test_the_commented_sections_hold_the_defaults(tmp_path: Path) -> None:
     plain = load_text(default_text(), file="default", base_folder=tmp_path, environ={})
     for section in ("assembly", "acceptance", "limits", "delivery"):
         assert getattr(commented, section) == getattr(plain, section)
+    retention = {"max_age_days": None, "max_store_gb": None}
+    assert commented.retention.model_copy(update=retention) == plain.retention
+    assert commented.audit.model_copy(update={"folder": None, "syslog": None}) == plain.audit
     assert commented.jobs.model_copy(update={"threads": None, "memory_mb": None}) == plain.jobs
 
 
