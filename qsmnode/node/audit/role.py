@@ -199,6 +199,9 @@ def _server(config: Config) -> Syslog | None:
 def _files(config: Config) -> TlsFiles:
     settings = config.audit.syslog
     assert settings is not None
-    own = settings.tls
+    own, node = settings.tls, config.node.tls
     certificate, key = (own.certificate, own.key) if own else (None, None)
-    return TlsFiles("audit.syslog.tls", certificate, key, own.ca if own else None)
+    if certificate is None and node is not None:
+        certificate, key = node.certificate, node.key
+    authorities = (own.ca if own else None) or (node.ca if node else None)
+    return TlsFiles("audit.syslog.tls", certificate, key, authorities)
