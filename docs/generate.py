@@ -23,7 +23,7 @@ from tables import block, table
 
 from qsmnode import __version__
 from qsmnode.cli import parser
-from qsmnode.config import Config, DeliverySettings, LimitSettings
+from qsmnode.config import CommitmentSettings, Config, DeliverySettings, LimitSettings
 from qsmnode.dicom.source import ImageReference, SliceSource, Source
 from qsmnode.engine import EchoStack, Grid, Recipe
 from qsmnode.engine.types import Maps
@@ -31,6 +31,7 @@ from qsmnode.errors import Finding
 from qsmnode.measure.statistics import whole_brain
 from qsmnode.node.sender.decide import Outcome, judge
 from qsmnode.node.wire import acse, status, uids
+from qsmnode.node.wire.commitment import MOST_OBJECTS
 from qsmnode.node.wire.connection import MAX_PDU
 from qsmnode.products import codes, refusal_page, refusal_report
 from qsmnode.products.context import ProductContext
@@ -183,6 +184,35 @@ def _receiver_statuses() -> str:
     return block(("status", "when"), ((status.describe(code), when) for code, when in cases))
 
 
+def _commitment_reasons() -> str:
+    cases = (
+        (status.NO_SUCH_OBJECT, "nothing is here under this SOP Instance UID, or it was purged"),
+        (status.CLASS_CONFLICT, "what is here under it has another SOP class"),
+        (status.PROCESSING_FAILURE, "its file is missing, or is not what was acknowledged"),
+    )
+    return block(("failure reason", "when"), ((status.describe(code), when) for code, when in cases))
+
+
+def _commitment_statuses() -> str:
+    cases = (
+        (status.SUCCESS, "the request, or the report, is kept"),
+        (status.INVALID_ARGUMENT, "it cannot be read, or its transaction UID is in use, or unknown"),
+        (status.NO_SUCH_ACTION, "another action type than 1"),
+        (status.NO_SUCH_EVENT, "another event type than 1 and 2"),
+        (status.NO_SUCH_CLASS, "another SOP class"),
+        (status.NO_SUCH_OBJECT, "another SOP instance than the well-known one"),
+        (status.RESOURCE_LIMITATION, "a request for more objects"),
+        (status.PROCESSING_FAILURE, "the ledger cannot be written"),
+        (status.UNRECOGNISED_OPERATION, "another operation, or a request where `commitment.provide` is off"),
+    )
+    return block(("status", "when"), ((status.describe(code), when) for code, when in cases))
+
+
+def _commitment() -> str:
+    names = ("timeout_s", "rounds", "linger_s", "archive_interval_s")
+    return _settings("commitment", CommitmentSettings, names)
+
+
 def _sender_statuses() -> str:
     spans: dict[Outcome, list[tuple[int, int]]] = {outcome: [] for outcome in _OUTCOMES}
     for code in range(0x10000):
@@ -210,7 +240,9 @@ def _delivery() -> str:
     return _settings("delivery", DeliverySettings, tuple(DeliverySettings.model_fields))
 
 
-def _settings(section: str, model: type[LimitSettings | DeliverySettings], names: Iterable[str]) -> str:
+def _settings(
+    section: str, model: type[LimitSettings | DeliverySettings | CommitmentSettings], names: Iterable[str]
+) -> str:
     fields = ((name, model.model_fields[name]) for name in names)
     rows = ((f"`{section}.{name}`", f"{field.default:g}", str(field.description)) for name, field in fields)
     return block(("setting", "default", "meaning"), rows)
@@ -318,6 +350,11 @@ _FIELDS: dict[str, Callable[[], str]] = {
     "transfer_syntaxes": _transfer_syntaxes,
     "rejections": _rejections,
     "receiver_statuses": _receiver_statuses,
+    "commitment": _commitment,
+    "commitment_reasons": _commitment_reasons,
+    "commitment_statuses": _commitment_statuses,
+    "most_committed": lambda: f"{MOST_OBJECTS:,}",
+    "unknown_transaction": lambda: status.describe(status.INVALID_ARGUMENT),
     "sender_statuses": _sender_statuses,
     "limits": _limits,
     "delivery": _delivery,

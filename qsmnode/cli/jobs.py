@@ -22,6 +22,7 @@ _COLOURS = {
     "lost": "red",
     "conflicting": "yellow",
     "held": "yellow",
+    "unconfirmed": "yellow",
     "ignored": "dim",
     "unmatched": "dim",
     "succeeded": "green",
@@ -53,6 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     # lines are never cut or wrapped: a reason that ends in the middle is no reason
     console = Console(soft_wrap=True, highlight=False, emoji=False, markup=False)
     console.print(f"instances: {counts or 'none'}")
+    promised = ", ".join(f"{count} {state}" for state, count in sorted(found["promised"].items()))
+    if promised:
+        console.print(f"promised by storage commitment: {promised}")
     for item in found["unusable"]:
         console.print(_line(f"instance {item['id']}", item["state"], item["reason"]))
     for acquisition in found["acquisitions"]:

@@ -2,6 +2,7 @@
 
 from qsmnode.config.acceptance import AcceptanceSettings, SeveritySettings
 from qsmnode.config.assembly import AssemblySettings
+from qsmnode.config.commitment import CommitmentSettings
 from qsmnode.config.delivery import DeliverySettings
 from qsmnode.config.jobs import JobSettings
 from qsmnode.config.limits import LimitSettings
@@ -31,6 +32,7 @@ __all__ = [
     "AnyCondition",
     "AssemblySettings",
     "ClientTls",
+    "CommitmentSettings",
     "Condition",
     "Config",
     "CountRange",

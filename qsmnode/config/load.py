@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from qsmnode.config.commitment_checks import check_commitment
 from qsmnode.config.document import Document, KeyPath
 from qsmnode.config.overrides import apply_overrides
 from qsmnode.config.peer_checks import check_folders, check_node, check_peers
@@ -82,6 +83,7 @@ def load_text(
     config = _validate(document, base_folder)
     check_node(document)
     check_peers(document)
+    check_commitment(document)
     if config is not None:
         check_folders(document, config)
     check_routes(document, recipes, products)

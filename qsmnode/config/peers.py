@@ -40,7 +40,12 @@ class DicomPeer(Settings):
     may_send: Flag = Field(True, description="Whether images from this peer are accepted; C-ECHO always is.")
     commitment: Flag = Field(
         False,
-        description="Whether to ask the peer for storage commitment after sending.",
+        description="Whether the peer is asked, by storage commitment, to answer for what it was sent.",
+    )
+    check_identity: Flag = Field(
+        False,
+        description="Whether PatientID and AccessionNumber of the study are compared with the peer's, by"
+        " C-FIND, before anything is sent; a difference holds the delivery.",
     )
     associations: WholeNumber = Field(
         2,

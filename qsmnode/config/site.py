@@ -7,6 +7,7 @@ from pydantic import Field
 from qsmnode.config.acceptance import AcceptanceSettings
 from qsmnode.config.assembly import AssemblySettings
 from qsmnode.config.audit import AuditSettings
+from qsmnode.config.commitment import CommitmentSettings
 from qsmnode.config.delivery import DeliverySettings
 from qsmnode.config.jobs import JobSettings
 from qsmnode.config.limits import LimitSettings
@@ -48,6 +49,10 @@ class Config(Settings):
     delivery: DeliverySettings = Field(
         default_factory=lambda: DeliverySettings.model_validate({}),
         description="How results are sent, and sent again.",
+    )
+    commitment: CommitmentSettings = Field(
+        default_factory=lambda: CommitmentSettings.model_validate({}),
+        description="Storage commitment: how archives are asked for it, and whether this node gives it.",
     )
     retention: RetentionSettings = Field(
         default_factory=lambda: RetentionSettings.model_validate({}),

@@ -27,7 +27,6 @@ class Reserved:
 
 
 RESERVED = (
-    Reserved(("peers", "*", "commitment"), "storage commitment", values=(True,)),
     Reserved(("peers", "*", "b0_axis"), "data from vertical-field magnets"),
     Reserved(("tls",), "TLS at the top level: it stands under node and under a peer"),
     Reserved(("web",), "the dashboard"),

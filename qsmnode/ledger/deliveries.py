@@ -186,6 +186,10 @@ class Deliveries:
             tries = self.get(delivery.id).tries + 1
             self._db.move("delivery", delivery.id, "parked", reason, tries=tries, finished_at=time.time())
 
+    def hold(self, delivery: DeliveryRow, reason: str) -> None:
+        """Not sent: somebody has to look first; `retry` goes on."""
+        self._db.move("delivery", delivery.id, "held", reason, finished_at=time.time())
+
     def release_all_sending(self) -> None:
         """At start: whoever was sending is gone; what the peer acknowledged stays acknowledged."""
         for row in self._select("d.state = 'sending' ORDER BY d.id", ()):
@@ -201,6 +205,7 @@ class Deliveries:
             "pending",
             "retried on request",
             tries=0,
+            rounds=0,
             next_try_at=0.0,
             finished_at=None,
         )

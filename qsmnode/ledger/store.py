@@ -8,11 +8,13 @@ from pathlib import Path
 
 from qsmnode.errors import StoreError
 from qsmnode.ledger.acquisitions import Acquisitions
+from qsmnode.ledger.commitments import Commitments
 from qsmnode.ledger.database import Database
 from qsmnode.ledger.deliveries import Deliveries
 from qsmnode.ledger.holdings import Holdings
 from qsmnode.ledger.instances import Instances
 from qsmnode.ledger.jobs import Jobs
+from qsmnode.ledger.promises import Promises
 from qsmnode.ledger.questions import Questions
 from qsmnode.ledger.trail import AuditEvents
 
@@ -46,6 +48,8 @@ class Store:
         self.jobs = Jobs(self.database)
         self.deliveries = Deliveries(self.database)
         self.holdings = Holdings(self.database)
+        self.commitments = Commitments(self.database, self.deliveries)
+        self.promises = Promises(self.database)
         self.audit_events = AuditEvents(self.database)
         self.questions = Questions(self.database, self.acquisitions)
 

@@ -15,6 +15,7 @@ def listing(store: Store) -> dict[str, Any]:
     """Everything that `qsmnode jobs` shows; plain values, no patient data."""
     return {
         "instances": store.instances.counts(),
+        "promised": store.promises.counts(),
         "unusable": [
             {
                 "id": row.id,

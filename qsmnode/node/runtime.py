@@ -13,6 +13,7 @@ from qsmnode.ledger.stock import take_stock
 from qsmnode.ledger.store import Store
 from qsmnode.node.assembler import Assembler
 from qsmnode.node.audit import Audit
+from qsmnode.node.commitment import Commitment
 from qsmnode.node.control import Control
 from qsmnode.node.query import Query
 from qsmnode.node.receiver import Receiver
@@ -55,6 +56,7 @@ class Node:
         # who tells of it, then the way of a study backwards: nothing is handed to a role that isn't there yet
         self._roles: tuple[Role, ...] = (
             self._audit,
+            Commitment(config, self.store),
             Sender(config, self.store),
             Worker(config, self.store),
             Assembler(config, self.store),

@@ -150,7 +150,6 @@ def test_each_mistake_is_named(old: str, new: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "feature"),
     [
-        ("127.0.0.1}", "127.0.0.1, commitment: true}", "peers.mr1.commitment: not available in this version"),
         ("routes:", "web: {port: 8114}\nroutes:", "5:1: web: not available in this version: the dashboard"),
         ("routes:", "compute: {dask: x}\nroutes:", "compute: not available in this version"),
         ("routes:", "tls:\nroutes:", "tls: not available in this version"),

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from qsmnode.errors import PeerError
 from qsmnode.node.receiver.addresses import Addresses
 from qsmnode.node.receiver.admission import Refused, admit, negotiate, refused_syntaxes
+from qsmnode.node.receiver.commitment import LOOK_S, Commitments, Gathered, Offers
 from qsmnode.node.receiver.door import Door
 from qsmnode.node.receiver.intake import Answer, Arrival, Described, Intake, Refusal
 from qsmnode.node.receiver.settings import ListedPeer, ReceiverSettings
 from qsmnode.node.wire import acse, command, status
 from qsmnode.node.wire.command import Command
 from qsmnode.node.wire.connection import MAX_PDU, Connection, fragments
-from qsmnode.node.wire.uids import VERIFICATION, is_uid, printable
+from qsmnode.node.wire.uids import STORAGE_COMMITMENT, VERIFICATION, is_uid, printable
 
 _log = logging.getLogger(__name__)
 _LONGEST_COMMAND = 65536
@@ -50,7 +51,7 @@ class Request:
 
     context_id: int
     command: Command
-    data: Arrival | Refusal
+    data: Arrival | Refusal | Gathered
 
 
 @dataclass
@@ -85,6 +86,7 @@ class Session:
         self._command = bytearray()
         self._request: Request | None = None
         self._tally = Tally()
+        self._commitments: Commitments | None = None
         self.association_id: int | None = None
 
     def serve(self) -> None:
@@ -97,6 +99,8 @@ class Session:
         finally:
             if self._request is not None:
                 self._request.data.discard()
+            if self._commitments is not None:
+                self._commitments.end()
             if self._tally.stored or self._tally.refused:
                 _log.info("%s: association ended: %s", self._name, self._tally)
 
@@ -126,7 +130,10 @@ class Session:
         if not self._house.door.associate(self._connection, self._address):
             return self._turn_away(Refused(acse.TOO_MANY, "limits.max_associations are open already"))
         self._peer = admitted
+        offers = Offers(provide=self._settings.provide and admitted.may_send, asked=admitted.commitment)
         answers = negotiate(proposal, may_send=admitted.may_send)
+        answers = offers.contexts(proposal, answers)
+        self._commitments = self._begin_commitments(offers)
         for text in refused_syntaxes(proposal, answers):
             _log.warning("%s: %s", self._name, text)
         asked = {context.id: context.abstract_syntax for context in proposal.contexts}
@@ -136,7 +143,7 @@ class Session:
             if answer.result == acse.ACCEPTED
         }
         self._connection.peer_max_pdu = proposal.max_pdu
-        acceptance = acse.Acceptance(answers, MAX_PDU)
+        acceptance = acse.Acceptance(answers, MAX_PDU, roles=offers.roles(proposal))
         self._connection.send(acse.encode_acceptance(acceptance, proposal), limit)
         return True
 
@@ -149,6 +156,8 @@ class Session:
     def _answer_requests(self) -> None:
         while True:
             begun = self._request is not None or self._command
+            if not begun:
+                self._tend()
             wait = self._settings.dimse_timeout_s if begun else self._settings.network_timeout_s
             kind, payload = self._connection.read_pdu(wait, self._settings.dimse_timeout_s)
             if kind == acse.DATA:
@@ -199,6 +208,9 @@ class Session:
         has_data = command.number(received, command.DATA_SET_TYPE) != command.NO_DATA_SET
         if kind == command.C_CANCEL_RQ:
             return  # nothing here takes long enough to be cancelled
+        if context.sop_class_uid == STORAGE_COMMITMENT:
+            self._begin_commitment(context_id, context, received, has_data)
+            return
         if kind & command.RESPONSE:
             raise PeerError("an answer to a question that was not asked")
         answer = self._judge(kind, has_data, context, received)
@@ -208,6 +220,33 @@ class Session:
             self._request = Request(context_id, received, Refusal(answer))
         else:
             self._request = Request(context_id, received, self._arrival(context, received))
+
+    def _begin_commitments(self, offers: Offers) -> Commitments:
+        return Commitments(
+            self._house.intake.store,
+            self._name,
+            self._connection,
+            provide=offers.provide,
+            timeout_s=self._settings.dimse_timeout_s,
+        )
+
+    def _tend(self) -> None:
+        """While nothing comes, reports of storage commitment go out."""
+        commitments = self._commitments
+        while commitments is not None and commitments.waits and not self._connection.readable(LOOK_S):
+            commitments.tend()
+
+    def _begin_commitment(self, context_id: int, context: Context, received: Command, has_data: bool) -> None:
+        assert self._commitments is not None
+        if command.number(received, command.COMMAND_FIELD) & command.RESPONSE:
+            if has_data:
+                raise PeerError("an answer with a data set that has no place in it")
+            self._commitments.answered(received)
+        elif has_data:
+            data = self._commitments.gather(context_id, context.transfer_syntax, received)
+            self._request = Request(context_id, received, data)
+        else:
+            self._respond(context_id, received, Answer(status.NOT_UNDERSTOOD, "no data set"))
 
     def _judge(self, kind: int, has_data: bool, context: Context, received: Command) -> Answer | None:
         """The answer that is clear without looking further; None where an object is to be stored."""
@@ -268,8 +307,11 @@ class Session:
             command.DATA_SET_TYPE: command.NO_DATA_SET,
             command.STATUS: answer.status,
         }
-        for element in (command.AFFECTED_SOP_CLASS, command.AFFECTED_SOP_INSTANCE):
-            uid = command.text(received, element)
+        for element, asked in (
+            (command.AFFECTED_SOP_CLASS, command.REQUESTED_SOP_CLASS),
+            (command.AFFECTED_SOP_INSTANCE, command.REQUESTED_SOP_INSTANCE),
+        ):
+            uid = command.text(received, element) or command.text(received, asked)
             if is_uid(uid):
                 response[element] = uid
         if answer.comment:

@@ -17,6 +17,7 @@ class ListedPeer:
     ae_title: str
     host: str
     may_send: bool
+    commitment: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class ReceiverSettings:
     acse_timeout_s: float
     dimse_timeout_s: float
     network_timeout_s: float
+    provide: bool = False
 
 
 def receiver_settings(config: Config) -> ReceiverSettings:
@@ -42,7 +44,7 @@ def receiver_settings(config: Config) -> ReceiverSettings:
         bind=config.node.bind,
         port=config.node.port,
         peers=tuple(
-            ListedPeer(name, peer.ae_title, peer.host, peer.may_send)
+            ListedPeer(name, peer.ae_title, peer.host, peer.may_send, peer.commitment)
             for name, peer in config.peers.items()
             if isinstance(peer, DicomPeer)
         ),
@@ -51,4 +53,5 @@ def receiver_settings(config: Config) -> ReceiverSettings:
         acse_timeout_s=limits.acse_timeout_s,
         dimse_timeout_s=limits.dimse_timeout_s,
         network_timeout_s=limits.network_timeout_s,
+        provide=config.commitment.provide,
     )

@@ -11,7 +11,7 @@ from qsmnode.errors import PeerError, PeerRefused, UnreadableDicom
 from qsmnode.ledger.deliveries import DeliveryRow, ObjectRow
 from qsmnode.ledger.store import Store
 from qsmnode.node.echo import echo
-from qsmnode.node.sender import to_archive, to_folder, to_web
+from qsmnode.node.sender import identity, to_archive, to_folder, to_web
 from qsmnode.node.sender.acknowledgements import Acknowledgements
 from qsmnode.node.sender.circuit import Circuit
 from qsmnode.node.sender.decide import decide
@@ -123,6 +123,10 @@ class Courier:
             target = web_target_of(self._config, name, peer)
             return to_web.deliver(target, files, acknowledged, self._stopping)
         called = target_of(self._config, name, peer)
+        if peer.check_identity and files:
+            found = identity.compare(called, files[0], self._stopping)
+            if found is not None:
+                return found
         return to_archive.deliver(called, files, acknowledged, self._stopping, peer.associations)
 
     def _file(self, item: ObjectRow) -> Part10:
@@ -160,6 +164,10 @@ class Courier:
             return
         if self.loop.stopping and not shortfall.permanent:
             return  # still `sending`: the next start takes it up, and this was no failed try
+        if shortfall.hold:
+            deliveries.hold(delivery, shortfall.reason)
+            _log.error("delivery %d is held: %s", delivery.id, shortfall.reason)
+            return
         tries = deliveries.get(delivery.id).tries
         wait = decide(tries, self._config.delivery, permanent=shortfall.permanent)
         if wait is None:

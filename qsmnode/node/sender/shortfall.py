@@ -15,12 +15,14 @@ class Shortfall:
         permanent: another try cannot help.
         peer_is_down: it is the peer that has to change, not the objects: one alert, however many deliveries.
         unreachable: it does not even answer: asked whether it is back before anything is sent again.
+        hold: somebody has to look before anything is sent.
     """
 
     reason: str
     permanent: bool
     peer_is_down: bool = False
     unreachable: bool = False
+    hold: bool = False
 
 
 def cannot_store_now(target: object, words: str) -> Shortfall:

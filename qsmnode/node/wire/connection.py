@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Iterator
@@ -63,6 +65,16 @@ class Connection:
         begin = self._start + _HEADER.size
         self._start = begin + length
         return kind, self._view[begin : begin + length]
+
+    def readable(self, wait_s: float) -> bool:
+        """Whether something came, or the connection ended, within a time; nothing is read."""
+        if self._end > self._start or self._interrupted:
+            return True
+        if isinstance(self._link, ssl.SSLSocket) and self._link.pending():
+            return True
+        waiting = select.poll()
+        waiting.register(self._link, select.POLLIN)
+        return bool(waiting.poll(1000 * wait_s))
 
     def send(self, data: bytes, timeout_s: float) -> None:
         """Send all of ``data``.

@@ -1,0 +1,109 @@
+"""Messages between bytes and values, and what follows from a report: no network."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qsmnode.config import DeliverySettings
+from qsmnode.errors import PeerError
+from qsmnode.node.commitment.decide import Next, after_report, is_for_good, wait_s
+from qsmnode.node.wire import commitment
+from qsmnode.node.wire.commitment import (
+    Demand,
+    TooMany,
+    decode_demand,
+    decode_report,
+    encode_demand,
+    encode_report,
+)
+from qsmnode.node.wire.uids import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+
+MR = "1.2.840.10008.5.1.4.1.1.4"
+UIDS = st.integers(1, 10**20).map(lambda number: f"2.25.{number}")
+CODES = st.sampled_from([0, 0x0110, 0x0112, 0x0119, 0x0122, 0x0131, 0x0213, 0xFFFF])
+
+
+@given(UIDS, st.lists(UIDS, min_size=1, max_size=20, unique=True))
+def test_a_request_comes_back_as_it_went(transaction: str, uids: list[str]) -> None:
+    demand = Demand(transaction, tuple((MR, uid) for uid in uids))
+    assert decode_demand(encode_demand(demand), IMPLICIT_LITTLE) == demand
+
+
+@given(UIDS, st.dictionaries(UIDS, CODES, min_size=1, max_size=20))
+@pytest.mark.parametrize("syntax", [IMPLICIT_LITTLE, EXPLICIT_LITTLE])
+def test_a_report_comes_back_as_it_went(syntax: str, transaction: str, verdicts: dict[str, int]) -> None:
+    event, raw = encode_report(transaction, [(MR, uid, code) for uid, code in verdicts.items()], syntax)
+    assert event == (2 if any(verdicts.values()) else 1)
+    read = decode_report(raw, syntax)
+    assert (read.transaction_uid, dict(read.verdicts)) == (transaction, verdicts)
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_refused_in_words(raw: bytes) -> None:
+    for syntax in (IMPLICIT_LITTLE, EXPLICIT_LITTLE):
+        with contextlib.suppress(PeerError):
+            assert decode_demand(raw, syntax).objects
+        with contextlib.suppress(PeerError):
+            decode_report(raw, syntax)
+
+
+@given(st.data())
+def test_a_message_with_flipped_bytes_is_read_or_refused(data: st.DataObject) -> None:
+    _, raw = encode_report("2.25.1", [(MR, f"2.25.{n}", n % 2 * 0x112) for n in range(2, 6)], IMPLICIT_LITTLE)
+    changed = bytearray(raw)
+    for place in data.draw(st.lists(st.integers(0, len(raw) - 1), min_size=1, max_size=4)):
+        changed[place] ^= data.draw(st.integers(1, 255))
+    with contextlib.suppress(PeerError):
+        decode_report(bytes(changed), IMPLICIT_LITTLE)
+
+
+def test_a_request_for_more_than_any_exam_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = encode_demand(Demand("2.25.1", ((MR, "2.25.2"), (MR, "2.25.3"))))
+    monkeypatch.setattr(commitment, "MOST_OBJECTS", 1)
+    with pytest.raises(TooMany, match="2 objects; at most 1"):
+        decode_demand(raw, IMPLICIT_LITTLE)
+
+
+def test_what_is_named_as_kept_and_as_failed_has_failed() -> None:
+    twice = [(MR, "2.25.2", 0), (MR, "2.25.2", 0x0112)]
+    _, raw = encode_report("2.25.1", twice, IMPLICIT_LITTLE)
+    assert decode_report(raw, IMPLICIT_LITTLE).verdicts == {"2.25.2": 0x0112}
+
+
+@given(
+    st.sampled_from(["pending", "sending", "sent", "committed", "unconfirmed", "parked", "held"]),
+    st.integers(0, 9),
+    st.integers(0, 9),
+    st.integers(0, 9),
+    st.integers(1, 9),
+)
+def test_only_a_report_on_everything_commits(
+    state: str, uncommitted: int, lacking: int, rounds: int, most: int
+) -> None:
+    after = after_report(
+        state,
+        uncommitted=uncommitted,
+        lacking=min(lacking, uncommitted),
+        rounds=rounds,
+        most_rounds=most,
+    )
+    waits = state in ("sent", "unconfirmed")
+    assert (after is Next.COMMIT) == (waits and uncommitted == 0)
+    assert (after in (Next.RESEND, Next.PARK)) == (waits and min(lacking, uncommitted) > 0)
+    assert after is not Next.RESEND or rounds + 1 < most
+
+
+@given(st.integers(0, 500))
+def test_the_wait_grows_to_its_limit(tries: int) -> None:
+    settings = DeliverySettings()
+    assert settings.first_backoff_s <= wait_s(tries, settings) <= wait_s(tries + 1, settings)
+    assert wait_s(tries, settings) <= settings.longest_backoff_s
+
+
+def test_who_does_not_know_the_service_is_not_asked_again() -> None:
+    assert all(is_for_good(code) for code in (0x0112, 0x0118, 0x0122, 0x0123, 0x0124, 0x0211))
+    assert not any(is_for_good(code) for code in (0x0000, 0x0110, 0x0213))

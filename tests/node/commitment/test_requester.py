@@ -1,0 +1,156 @@
+"""An archive answers for what it was sent, by its report alone: on this association, another, or never."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.node.commitment.conftest import House
+from tests.peers.commitment import CommittingArchive
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+Archive = Callable[..., CommittingArchive]
+Build = Callable[..., House]
+
+NO_SUCH_OBJECT, CONFLICT, LATER = 0x0112, 0x0119, 0x0213
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["same association", "another association"])
+def test_a_report_commits_a_delivery(committing_archive: Archive, build_house: Build, same: bool) -> None:
+    archive = committing_archive()
+    house = build_house({"archive": archive.peer})
+    archive.node = None if same else lambda: house.port
+    house.add(5, "archive")
+    house.start()
+    house.until_state("committed")
+    ((_, uids),) = archive.requests
+    assert sorted(uids) == sorted(archive.stored)
+    house.until(lambda: archive.answers == [0x0000], "an answer to the report")
+    assert [row.state for row in house.store.commitments.all()] == ["settled"]
+
+
+@pytest.mark.parametrize(
+    "code", [NO_SUCH_OBJECT, CONFLICT, -1], ids=["no such object", "conflict", "unnamed"]
+)
+def test_what_an_archive_has_lost_is_sent_and_asked_for_again(
+    committing_archive: Archive, build_house: Build, code: int
+) -> None:
+    archive = committing_archive()
+    archive.verdict = lambda uid: code if uid == "1.2.3" and archive.stores.count(uid) == 1 else 0
+    house = build_house({"archive": archive.peer})
+    house.add(4, "archive")
+    house.start()
+    house.until_state("committed")
+    assert sorted(archive.stores) == ["1.2.1", "1.2.2", "1.2.3", "1.2.3", "1.2.4"]
+    assert [uids for _, uids in archive.requests][1:] == [("1.2.3",)]
+    assert len({transaction for transaction, _ in archive.requests}) == 2
+
+
+def test_one_object_that_is_refused_for_good_parks_the_delivery_until_it_is_mended(
+    committing_archive: Archive, build_house: Build
+) -> None:
+    archive = committing_archive(lambda uid: CONFLICT if uid == "1.2.2" else 0)
+    house = build_house({"archive": archive.peer}, {"rounds": 2})
+    house.add(3, "archive")
+    house.start()
+    parked = house.until_state("parked")
+    assert "archive does not answer for 1 of 3 objects: 1 x 0x0119" in parked.reason
+    assert archive.stores.count("1.2.2") == 2
+    assert archive.stores.count("1.2.1") == 1
+    archive.verdict = lambda _uid: 0
+    house.store.deliveries.retry(parked.id)
+    house.until_state("committed")
+    assert archive.stores.count("1.2.2") == 3
+
+
+def test_success_that_is_forgotten_is_found_by_commitment(
+    committing_archive: Archive, build_house: Build
+) -> None:
+    """It says that it stored them, and has nothing: every time."""
+    archive = committing_archive(lambda _uid: NO_SUCH_OBJECT)
+    house = build_house({"archive": archive.peer}, {"rounds": 2})
+    house.add(3, "archive")
+    house.start()
+    parked = house.until_state("parked")
+    assert "3 of 3 objects: 3 x 0x0112, no such object" in parked.reason
+    assert "look at its log, then retry" in parked.reason
+
+
+@pytest.mark.parametrize("forgotten", [0, 1])
+def test_without_a_report_a_delivery_is_unconfirmed_and_says_what_is_listed(
+    committing_archive: Archive, build_house: Build, forgotten: int
+) -> None:
+    archive = committing_archive(silent=True)
+    house = build_house({"archive": archive.peer}, {"timeout_s": 0.5, "linger_s": 0})
+    house.add(3, "archive")
+    house.start()
+    house.until(lambda: archive.requests, "a request")
+    for uid in list(archive.stored)[:forgotten]:
+        del archive.stored[uid]
+    reason = house.until_state("unconfirmed").reason
+    assert "archive has not reported within 0.5 s" in reason
+    assert f"it lists {3 - forgotten} of 3 objects" in reason
+    ((transaction, uids),) = archive.requests
+    assert archive.report(transaction, uids, house.port) == 0x0000  # late is better than never
+    house.until_state("committed")
+
+
+def test_an_archive_without_storage_commitment_is_told_of(
+    committing_archive: Archive, build_house: Build
+) -> None:
+    archive = committing_archive(takes=False)
+    house = build_house({"archive": archive.peer})
+    house.add(2, "archive")
+    house.start()
+    reason = house.until_state("unconfirmed").reason
+    assert "takes no storage commitment: SOP class refused; it lists 2 of 2 objects" in reason
+
+
+def test_a_request_that_is_refused_for_now_is_made_again_under_another_uid(
+    committing_archive: Archive, build_house: Build
+) -> None:
+    archive = committing_archive()
+    archive.action_status = LATER
+    house = build_house({"archive": archive.peer})
+    house.add(2, "archive")
+    house.start()
+    house.until(lambda: len(archive.requests) >= 2, "two requests")
+    archive.action_status = 0x0000
+    house.until_state("committed")
+    transactions = [transaction for transaction, _ in archive.requests]
+    assert len(set(transactions)) == len(transactions)
+
+
+def test_a_request_survives_the_node_and_its_report_does_not_need_the_same_one(
+    committing_archive: Archive, build_house: Build
+) -> None:
+    archive = committing_archive(silent=True)
+    house = build_house({"archive": archive.peer}, {"linger_s": 0})
+    house.add(3, "archive")
+    house.start()
+    house.until(lambda: any(row.state == "asked" for row in house.store.commitments.all()), "a request")
+    house.stop()
+    house.start()
+    ((transaction, uids),) = archive.requests
+    assert archive.report(transaction, uids, house.port) == 0x0000
+    house.until_state("committed")
+    assert archive.report(transaction, uids, house.port) == 0x0000  # once more changes nothing
+    assert house.delivery().state == "committed"
+    assert len(archive.requests) == 1
+
+
+def test_a_report_that_nobody_asked_for_is_an_invalid_argument(
+    committing_archive: Archive, build_house: Build
+) -> None:
+    archive = committing_archive(silent=True)
+    other = committing_archive(silent=True, aet="OTHER")
+    house = build_house({"archive": archive.peer, "other": other.peer}, {"linger_s": 0})
+    house.add(1, "archive")
+    house.start()
+    house.until(lambda: archive.requests, "a request")
+    ((transaction, uids),) = archive.requests
+    assert archive.report("2.25.1", ("1.2.1",), house.port) == 0x0115
+    assert other.report(transaction, uids, house.port) == 0x0115  # nor another peer
+    assert house.delivery().state == "sent"
