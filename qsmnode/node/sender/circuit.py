@@ -11,6 +11,9 @@ from qsmnode.node.sender.decide import backoff_s
 FAILURES = 3
 """In a row, whatever the delivery: from then on nothing is sent until the peer answers a question."""
 
+_LONGEST_S = 60.0
+"""Between two questions, which cost a peer next to nothing: whoever has mended it need not wait for long."""
+
 
 class Circuit:
     """Open after failures in a row: deliveries wait, uncounted. The first object that is taken closes it.
@@ -40,7 +43,7 @@ class Circuit:
         """It was away: an attempt to send, or a question, that came to nothing."""
         self._failures += 1
         wait = backoff_s(max(0, self._failures - FAILURES), self._settings)
-        self._asks_at = self._clock() + wait
+        self._asks_at = self._clock() + min(wait, _LONGEST_S)
 
     def succeeded(self) -> None:
         """It took an object."""

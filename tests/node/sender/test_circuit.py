@@ -33,6 +33,13 @@ def test_it_opens_after_failures_in_a_row_and_waits_longer_each_time() -> None:
     assert not circuit.is_open
 
 
+def test_a_peer_that_was_mended_is_noticed_within_a_minute() -> None:
+    circuit = Circuit(DeliverySettings.model_validate({"longest_backoff_s": 6000}), lambda: 0.0)
+    for _ in range(50):
+        circuit.failed()
+    assert circuit.wait_s == 60
+
+
 @given(st.lists(st.booleans()))
 def test_it_is_open_exactly_after_enough_failures_since_the_last_success(outcomes: list[bool]) -> None:
     circuit = Circuit(SETTINGS, lambda: 0.0)
