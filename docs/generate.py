@@ -173,8 +173,8 @@ def _receiver_statuses() -> str:
         (status.SUCCESS, "the object and its row in the ledger are on disk; also where it was here already"),
         (
             status.OUT_OF_RESOURCES,
-            "less than `limits.disk_reserve_mb` is free, or the disk or the ledger cannot be written: nothing"
-            " is kept, the sender should send it again later",
+            "less than `limits.disk_reserve_mb` or `limits.disk_reserve_percent` is free, or the disk or the"
+            " ledger cannot be written: nothing is kept, the sender should send it again later",
         ),
         (status.INVALID_INSTANCE, "the Affected SOP Instance UID is not a UID"),
         (status.CLASS_NOT_SUPPORTED, "the Affected SOP Class UID is not the one of the presentation context"),
@@ -232,8 +232,7 @@ def _span(first: int, last: int) -> str:
 
 
 def _limits() -> str:
-    names = ("acse_timeout_s", "dimse_timeout_s", "network_timeout_s", "max_associations", "disk_reserve_mb")
-    return _settings("limits", LimitSettings, names)
+    return _settings("limits", LimitSettings, tuple(LimitSettings.model_fields))
 
 
 def _delivery() -> str:

@@ -38,6 +38,10 @@ class DicomPeer(Settings):
         None, description="TCP port where the peer accepts C-STORE; leave out for one that only sends."
     )
     may_send: Flag = Field(True, description="Whether images from this peer are accepted; C-ECHO always is.")
+    deflated: Flag = Field(
+        False,
+        description="Whether deflated objects are accepted; a few bytes of one can stand for very many.",
+    )
     commitment: Flag = Field(
         False,
         description="Whether the peer is asked, by storage commitment, to answer for what it was sent.",

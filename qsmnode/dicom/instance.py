@@ -22,6 +22,7 @@ from qsmnode.dicom.frames import ImageView, views
 from qsmnode.dicom.geometry import Vector, slice_normal
 from qsmnode.dicom.reading import (
     BROKEN,
+    MAX_INFLATED,
     Header,
     Scalar,
     as_number,
@@ -158,16 +159,17 @@ def _tuple(value: list[Any] | None) -> Any:
     return None if value is None else tuple(value)
 
 
-def read_instance(path: Path) -> Instance:
+def read_instance(path: Path, most_inflated: int = MAX_INFLATED) -> Instance:
     """Header facts of a DICOM file; its pixels are never read.
 
     Args:
         path: a Part 10 file.
+        most_inflated: bytes that a deflated data set may become.
 
     Raises:
         UnreadableDicom: no DICOM file, damaged, cut short, or without the UIDs that name it.
     """
-    header = read_header(path)
+    header = read_header(path, most_inflated)
     with quiet():
         try:
             return _instance(header)

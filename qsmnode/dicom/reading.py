@@ -63,6 +63,9 @@ READ_AHEAD_BYTES = 8192
 MAX_INFLATED_HEADER = 1 << 25
 """Bytes of a deflated data set before its pixels; an enhanced object with a thousand frames has a tenth."""
 
+MAX_INFLATED = 4_400_000_000
+"""Bytes of a deflated data set with its pixels: a length of 32 bits cannot say much more."""
+
 MAX_BEHIND_PIXELS = 1 << 24
 """Inflated bytes that may follow the pixels of a deflated data set; padding is all that usually does."""
 
@@ -127,18 +130,19 @@ class Header:
     stream_head: bytes = b""
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, most_inflated: int = MAX_INFLATED) -> Header:
     """The data set of a Part 10 file without its pixels.
 
     Args:
         path: a file; read only.
+        most_inflated: bytes that a deflated data set may become, its pixels included.
 
     Raises:
         UnreadableDicom: no Part 10 file, damaged, cut short, or deflated to a header beyond any measure.
     """
     try:
         with quiet(), path.open("rb", buffering=READ_AHEAD_BYTES) as stream:
-            return _header(stream, os.fstat(stream.fileno()).st_size)
+            return _header(stream, os.fstat(stream.fileno()).st_size, most_inflated)
     except UnreadableDicom as error:
         raise UnreadableDicom(f"{path.name}: {error}") from error
     except InvalidDicomError as error:
@@ -171,10 +175,10 @@ def read_pixels(path: Path) -> FileDataset:
         raise UnreadableDicom(f"{path.name}: cannot be read ({type(error).__name__})") from error
 
 
-def _header(stream: BinaryIO, size: int) -> Header:
+def _header(stream: BinaryIO, size: int, most_inflated: int) -> Header:
     meta = _meta(stream)
     if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        return _deflated_header(stream, meta)
+        return _deflated_header(stream, meta, most_inflated)
     stream.seek(0)
     dataset = dcmread(cast(BinaryIO, Piecewise(stream)), stop_before_pixels=True, defer_size=DEFER_BYTES)
     settle_deferred(stream, dataset)
@@ -219,7 +223,7 @@ def _deflated(inflated: Inflated, meta: Dataset) -> tuple[FileDataset, int]:
     return dataset, int(length)
 
 
-def _deflated_header(stream: BinaryIO, meta: Dataset) -> Header:
+def _deflated_header(stream: BinaryIO, meta: Dataset, most_inflated: int) -> Header:
     """The header, once the data set has been followed to its end: nothing else tells whether it is whole."""
     try:
         inflated = Inflated(stream, MAX_INFLATED_HEADER)
@@ -228,6 +232,11 @@ def _deflated_header(stream: BinaryIO, meta: Dataset) -> Header:
         if length > expected + 1 and expected > 0:
             raise UnreadableDicom(
                 f"deflated: expected {expected} bytes of pixel data, its header claims {length}"
+            )
+        if inflated.tell() + length > most_inflated:
+            raise UnreadableDicom(
+                f"deflated from {(inflated.tell() + length) // 1_000_000} MB, expected at most"
+                f" {most_inflated // 1_000_000} MB"
             )
         if length <= expected + 1:
             found = inflated.left(length + MAX_BEHIND_PIXELS)

@@ -43,10 +43,16 @@ class Database:
             self._connection.close()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A durable write: all of it or, on any exception, nothing. Nested use joins the outer one."""
+    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """A write: all of it or, on any exception, nothing. Nested use joins the outer one.
+
+        Args:
+            durable: whether it is on the disk when this returns; else it is with the next one that is, and
+                is only for what can be found again without it.
+        """
         with self._lock:
             if self._depth == 0:
+                self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._changes_before = self._connection.total_changes
             self._depth += 1

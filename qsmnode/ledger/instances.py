@@ -89,13 +89,14 @@ class Instances:
         size: int,
         path: str,
         association_id: int,
+        durable: bool = True,
     ) -> int:
-        """Make a stored file findable; durable when this returns.
+        """Make a stored file findable; without ``durable``, on the disk with the next durable write only.
 
         The same SOP Instance UID with other bytes becomes ``conflicting``: kept, flagged, not used; unless
         what is here cannot be read, as a file that broke off on its way.
         """
-        with self._db.transaction() as connection:
+        with self._db.transaction(durable=durable) as connection:
             other = connection.execute(
                 f"SELECT 1 FROM instance WHERE sop_instance_uid = ? AND {_READABLE}",
                 (sop_instance_uid,),
@@ -217,6 +218,10 @@ class Instances:
     def paths(self) -> set[str]:
         """Every path that a row speaks for."""
         return {row["path"] for row in self._db.rows(f"SELECT path FROM instance WHERE {_HERE}")}
+
+    def purged_paths(self) -> set[str]:
+        """Every path whose file was to go."""
+        return {row["path"] for row in self._db.rows("SELECT path FROM instance WHERE state = 'purged'")}
 
     def callers(self, instance_ids: Iterable[int]) -> tuple[frozenset[str], bool]:
         """The calling AE titles behind these instances, and whether all their associations have ended."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from qsmnode.config import Config, DicomPeer
-from qsmnode.dicom.instance import Instance, read_instance
+from qsmnode.dicom.instance import Instance
 from qsmnode.errors import UnreadableDicom
 from qsmnode.ledger.acquisitions import AcquisitionRow
 from qsmnode.ledger.instances import InstanceRow
@@ -17,6 +17,7 @@ from qsmnode.node.assembler.adoption import adopt
 from qsmnode.node.assembler.look import Candidate, candidates
 from qsmnode.node.assembler.order import job_order
 from qsmnode.node.assembler.verdict import COLLECTING, COMPLETE, IGNORED, REJECTED, Timers, Verdict, judge
+from qsmnode.node.headers import HeaderLimits, HeaderReader
 from qsmnode.node.refusal import queue_refusal, withdraw_refusals
 from qsmnode.node.supervise import Loop
 
@@ -28,14 +29,24 @@ _CACHED_STUDIES = 8
 
 
 class Assembler:
-    """Turns received instances into acquisitions, and complete acquisitions into jobs."""
+    """Turns received instances into acquisitions, and complete acquisitions into jobs.
 
-    def __init__(self, config: Config, store: Store) -> None:
+    Args:
+        config: a loaded configuration.
+        store: where instances come from.
+        reader: reads their headers, and is closed with this role; None: in a process within the limits.
+    """
+
+    def __init__(self, config: Config, store: Store, reader: HeaderReader | None = None) -> None:
         self._config = config
         self._store = store
         self._timers = Timers(config.assembly.settling_s, config.assembly.deadline_s)
         asked = [config.peers.get(route.ask_for_missing or "") for route in config.routes]
         self._archives = frozenset(peer.ae_title for peer in asked if isinstance(peer, DicomPeer))
+        limits = config.limits
+        self._reader = reader or HeaderReader(
+            store.root, HeaderLimits(limits.header_timeout_s, limits.header_memory_mb, limits.max_expanded_mb)
+        )
         self._loop = Loop("assembler", self._step, store.database.wake)
         self._touched: dict[str, None] = {}  # an ordered set of studies to look at
         self._last_look = 0.0
@@ -44,10 +55,12 @@ class Assembler:
     def start(self) -> None:
         """Look again at everything that waits for a decision, then at what comes."""
         self._touched.update(dict.fromkeys(self._store.acquisitions.unfinished_studies()))
+        self._reader.start()
         self._loop.start()
 
     def stop(self, timeout_s: float) -> None:
-        """Return after the look in progress."""
+        """Return after the look in progress; a header that is being read is read again at the next start."""
+        self._reader.close()
         self._loop.stop(timeout_s)
 
     def _step(self) -> None:
@@ -71,17 +84,16 @@ class Assembler:
     def _index(self) -> bool:
         """Read the headers of a batch; whether there may be more."""
         batch = self._store.instances.unindexed(_BATCH)
+        headers = list(self._reader.read([row.path for row in batch]))
         with self._store.database.transaction():
-            for row in batch:
-                self._index_one(row)
+            for row, header in zip(batch, headers, strict=False):  # fewer where the node is being stopped
+                self._index_one(row, header)
         return len(batch) == _BATCH
 
-    def _index_one(self, row: InstanceRow) -> None:
-        try:
-            header = read_instance(self._store.path(row.path))
-        except UnreadableDicom as error:
-            self._store.instances.unreadable(row.id, str(error))
-            _log.warning("instance %d: kept, but not readable: %s", row.id, error)
+    def _index_one(self, row: InstanceRow, header: Instance | UnreadableDicom) -> None:
+        if isinstance(header, UnreadableDicom):
+            self._store.instances.unreadable(row.id, str(header))
+            _log.warning("instance %d: kept, but not readable: %s", row.id, header)
             return
         self._store.instances.indexed(row.id, header.study_uid, header.to_json(), header.not_source or "")
         self._touched[header.study_uid] = None

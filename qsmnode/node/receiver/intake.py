@@ -14,21 +14,17 @@ from pathlib import Path
 
 from qsmnode.errors import PeerError
 from qsmnode.ledger.store import Store, fsync_folder
+from qsmnode.node.receiver.recovery import FOLDER
+from qsmnode.node.receiver.reserve import Reserve, Space, space_of
+from qsmnode.node.receiver.seal import seal
 from qsmnode.node.wire import status
 from qsmnode.node.wire.part10 import encode_front
 
 _log = logging.getLogger(__name__)
-_FOLDER = "instances"
 _LOOK_AT_DISK_EVERY = 16_000_000  # bytes
 # pixel data of one object have a 32-bit length: nothing real is longer, an endless data set is an attack
 LARGEST_DATA_SET = (1 << 32) + (1 << 26)
 _DISK_BUFFER = 131072
-
-
-def free_bytes(folder: Path) -> int:
-    """Free disk space for this process, in bytes."""
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
 
 
 @dataclass(frozen=True)
@@ -57,13 +53,14 @@ class Answer:
 class Refusal:
     """A data set that is read to its end and thrown away: the answer was clear before it came."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, largest: int = LARGEST_DATA_SET) -> None:
         self._answer = answer
+        self._largest = largest
         self._size = 0
 
     def take(self, data: memoryview) -> None:
         """The next bytes."""
-        self._size = _grown(self._size, data)
+        self._size = _grown(self._size, data, self._largest)
 
     def finish(self) -> Answer:
         """What to answer."""
@@ -78,14 +75,23 @@ class Intake:
 
     Args:
         store: where to.
-        reserve_bytes: free disk space below which nothing is accepted.
-        free: how much is free.
+        reserve: free disk space below which nothing is accepted.
+        largest: bytes of a data set; one more, and the association is aborted.
+        space: tells how much is free.
     """
 
-    def __init__(self, store: Store, reserve_bytes: int, free: Callable[[Path], int] = free_bytes) -> None:
+    def __init__(
+        self,
+        store: Store,
+        reserve: Reserve,
+        *,
+        largest: int = LARGEST_DATA_SET,
+        space: Callable[[Path], Space] = space_of,
+    ) -> None:
         self.store = store
-        self._reserve = reserve_bytes
-        self._free = free
+        self.largest = largest
+        self._reserve = reserve
+        self._space = space
         self._refusing = False
 
     def begin(self, described: Described, association: Callable[[], int]) -> Arrival | Refusal:
@@ -94,18 +100,15 @@ class Intake:
             self.check_space()
             return Arrival(self, described, association())
         except OSError as error:
-            return Refusal(self.out_of_resources(described, f"the disk: {error.strerror}"))
+            return Refusal(self.out_of_resources(described, f"the disk: {error.strerror}"), self.largest)
         except sqlite3.Error as error:
-            return Refusal(self.out_of_resources(described, f"the ledger: {error}"))
+            return Refusal(self.out_of_resources(described, f"the ledger: {error}"), self.largest)
 
     def check_space(self) -> None:
         """Raise OSError where the disk is down to its reserve."""
-        free = self._free(self.store.root)
-        if free < self._reserve:
-            reserve = self._reserve // 1_000_000
-            raise OSError(
-                0, f"{free // 1_000_000} MB free, limits.disk_reserve_mb keeps {reserve} MB: make room"
-            )
+        shortage = self._reserve.shortage(self._space(self.store.root))
+        if shortage:
+            raise OSError(0, shortage)
 
     def out_of_resources(self, described: Described, why: str) -> Answer:
         """The answer that makes a sender keep its object and come again; one alert when it begins."""
@@ -119,17 +122,6 @@ class Intake:
         if self._refusing:
             _log.warning("objects are accepted again")
         self._refusing = False
-
-    def sweep(self) -> int:
-        """Remove files that no row speaks for: they were never acknowledged. How many they were."""
-        spoken_for = self.store.instances.paths()
-        folder = self.store.root / _FOLDER
-        removed = 0
-        for path in sorted(folder.glob("*/*.dcm")):
-            if path.relative_to(self.store.root).as_posix() not in spoken_for:
-                path.unlink()
-                removed += 1
-        return removed
 
 
 class Arrival:
@@ -148,7 +140,7 @@ class Arrival:
         self._look_at = _LOOK_AT_DISK_EVERY
         self._failure: Answer | None = None
         token = secrets.token_hex(16)
-        self._relative = f"{_FOLDER}/{token[:2]}/{token}.dcm"
+        self._relative = f"{FOLDER}/{token[:2]}/{token}.dcm"
         self._path = intake.store.path(self._relative)
         front = encode_front(
             described.sop_class_uid,
@@ -166,7 +158,7 @@ class Arrival:
 
     def take(self, data: memoryview) -> None:
         """The next bytes; what cannot be written is read to its end all the same, then refused."""
-        self._size = _grown(self._size, data)
+        self._size = _grown(self._size, data, self._intake.largest)
         if self._failure is not None:
             return
         try:
@@ -180,10 +172,11 @@ class Arrival:
         self._hash.update(data)
 
     def finish(self) -> Answer:
-        """Make file, name and row durable; what to answer."""
+        """Make the file durable under its name, and its row; what to answer."""
         if self._failure is None:
             try:
                 self._file.flush()
+                os.pwrite(self._file.fileno(), seal(self._size, self._hash.digest()), 0)
                 os.fsync(self._file.fileno())
                 self._file.close()
                 fsync_folder(self._path.parent)
@@ -223,6 +216,7 @@ class Arrival:
             size=self._front_size + self._size,
             path=self._relative,
             association_id=self._association_id,
+            durable=False,  # the file is, and a start makes its row again
         )
         found = store.database.rows("SELECT state FROM instance WHERE id = ?", (row,))
         if found and found[0]["state"] == "conflicting":
@@ -239,7 +233,7 @@ class Arrival:
             known = store.instances.known(uid, sha256)
             mine = self._relative in store.instances.paths()
         except sqlite3.Error:
-            # not even that can be asked: the file stays, and the sweep at the next start decides
+            # not even that can be asked: the file stays, and the next start decides
             return self._intake.out_of_resources(self._described, f"the ledger: {error}")
         if not mine:
             self.discard()
@@ -254,10 +248,10 @@ class Arrival:
         self.discard()
 
 
-def _grown(size: int, data: memoryview) -> int:
+def _grown(size: int, data: memoryview, largest: int) -> int:
     size += len(data)
-    if size > LARGEST_DATA_SET:
-        raise PeerError(f"a data set of more than {LARGEST_DATA_SET >> 30} GB")
+    if size > largest:
+        raise PeerError(f"a data set of more than {largest // 1_000_000} MB (limits.max_object_mb)")
     return size
 
 

@@ -1,30 +1,29 @@
-"""The receiver role: one listening socket, one thread per connection."""
+"""The receiver role: one thread per open port, one per connection."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import socket
 import sqlite3
+import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from qsmnode.config import Config
-from qsmnode.errors import UsageError
 from qsmnode.ledger.store import Store
 from qsmnode.node.receiver.addresses import Addresses, normalised
 from qsmnode.node.receiver.door import Door
-from qsmnode.node.receiver.intake import Intake, free_bytes
+from qsmnode.node.receiver.entrance import Entrance, Entry, entries_of
+from qsmnode.node.receiver.intake import Intake
+from qsmnode.node.receiver.recovery import Recovery
+from qsmnode.node.receiver.reserve import Space, space_of
 from qsmnode.node.receiver.session import House, Session
-from qsmnode.node.receiver.settings import ReceiverSettings, receiver_settings
+from qsmnode.node.receiver.settings import receiver_settings
 from qsmnode.node.supervise import Loop
 from qsmnode.node.wire.connection import Connection
 
 _log = logging.getLogger(__name__)
-_BACKLOG = 128
 _ENOUGH_STRANGERS = 256
 _LEDGER_PAUSE_S = 1.0
 
@@ -35,25 +34,39 @@ class Receiver:
     Args:
         config: a loaded configuration.
         store: where objects are put.
-        free: tells the free disk space of a folder in bytes.
+        entries: the ports that are listened on; None: those of the configuration.
+        space: tells the disk space of a folder.
+
+    Raises:
+        UsageError: a file that TLS needs cannot be used.
     """
 
-    def __init__(self, config: Config, store: Store, *, free: Callable[[Path], int] = free_bytes) -> None:
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        *,
+        entries: Sequence[Entry] | None = None,
+        space: Callable[[Path], Space] = space_of,
+    ) -> None:
         settings = receiver_settings(config)
         self._settings = settings
-        self._intake = Intake(store, settings.disk_reserve_bytes, free)
-        self._door = Door(settings.max_associations)
+        self._intake = Intake(store, settings.reserve, largest=settings.largest_object, space=space)
+        self._door = Door(
+            settings.max_associations, settings.max_strangers, settings.max_strangers_per_address
+        )
         self._strangers: set[tuple[str, str]] = set()
         self._house = House(settings, self._intake, self._door, Addresses(), self._turned_away)
-        self._listener: socket.socket | None = None
+        self._entries = tuple(entries) if entries is not None else entries_of(config.node)
+        self._entrances: list[Entrance] = []
+        self._loops: list[Loop] = []
+        self._stopping = False
         self._threads: set[threading.Thread] = set()
-        self._loop = Loop("receiver", self._accept, self._wake)
 
     @property
     def port(self) -> int:
-        """The port that is listened on, once started."""
-        assert self._listener is not None
-        return int(self._listener.getsockname()[1])
+        """The first port that is listened on, once started."""
+        return self._entrances[0].port
 
     def start(self) -> None:
         """Clear what was never acknowledged, then listen.
@@ -61,35 +74,48 @@ class Receiver:
         Raises:
             UsageError: address and port cannot be listened on.
         """
-        removed = self._intake.sweep()
-        if removed:
-            _log.info("%d files of objects that were never acknowledged are removed", removed)
-        self._listener = _listen(self._settings)
-        self._loop.start()
+        recovery = Recovery(self._intake.store, self._settings.peers)
+        recovery.run()
+        if recovery.removed:
+            _log.info("%d files of objects that were never acknowledged are removed", recovery.removed)
+        if recovery.adopted:
+            _log.warning("%d objects that the ledger had lost are in it again", recovery.adopted)
+        try:
+            for entry in self._entries:
+                self._entrances.append(Entrance(self._settings.bind, entry))
+        except BaseException:
+            self._close_entrances()
+            raise
+        for entrance in self._entrances:
+            self._listen_at(entrance)
 
     def stop(self, timeout_s: float) -> None:
         """Listen no longer, abort what is open: what was acknowledged is kept, the rest is sent again."""
+        self._stopping = True
         deadline = time.monotonic() + timeout_s
-        self._loop.stop(timeout_s)
-        if self._listener is not None:
-            self._listener.close()
+        for loop in self._loops:
+            loop.stop(max(0.0, deadline - time.monotonic()))
+        self._close_entrances()
         self._door.interrupt_all()
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _wake(self) -> None:
-        if self._listener is not None:
-            with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)  # ends an accept that waits
+    def _close_entrances(self) -> None:
+        for entrance in self._entrances:
+            entrance.close()
 
-    def _accept(self) -> None:
-        assert self._listener is not None
+    def _listen_at(self, entrance: Entrance) -> None:
+        loop = Loop("receiver", lambda: self._accept(entrance, loop), entrance.wake)
+        self._loops.append(loop)
+        loop.start()
+
+    def _accept(self, entrance: Entrance, loop: Loop) -> None:
         try:
-            link, where = self._listener.accept()
+            link, where = entrance.accept()
         except ConnectionAbortedError:
             return
         except OSError:
-            if self._loop.stopping:
+            if loop.stopping:
                 return
             raise
         try:
@@ -97,10 +123,16 @@ class Receiver:
         except OSError:
             link.close()  # gone before it said a word
             return
-        address = normalised(str(where[0]))
-        self._door.enter(connection, address)
+        address = normalised(where)
+        if not self._door.enter(connection, address):
+            connection.close()
+            self._turned_away(address, "too many connections come at once")
+            return
         thread = threading.Thread(
-            target=self._serve, args=(connection, address), name=f"association {address}", daemon=True
+            target=self._serve,
+            args=(connection, address, entrance.tls),
+            name=f"association {address}",
+            daemon=True,
         )
         try:
             thread.start()
@@ -109,8 +141,8 @@ class Receiver:
             connection.close()
             raise
 
-    def _serve(self, connection: Connection, address: str) -> None:
-        session = Session(self._house, connection, address)
+    def _serve(self, connection: Connection, address: str, tls: Callable[[], ssl.SSLContext] | None) -> None:
+        session = Session(self._house, connection, address, tls)
         self._threads.add(threading.current_thread())
         try:
             session.serve()
@@ -129,7 +161,7 @@ class Receiver:
                 self._intake.store.instances.end_association(session.association_id)
                 session.association_id = None
             except sqlite3.Error as error:
-                if self._loop.stopping:
+                if self._stopping:
                     return  # a start ends all associations
                 _log.error("the end of an association could not be noted: %s", error)
                 time.sleep(_LEDGER_PAUSE_S)
@@ -141,22 +173,3 @@ class Receiver:
             self._strangers.clear()
         self._strangers.add((address, why))
         _log.log(level, "no association with %s: %s", address, why)
-
-
-def _listen(settings: ReceiverSettings) -> socket.socket:
-    where = (settings.bind, settings.port)
-    try:
-        answers = socket.getaddrinfo(*where, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        families = {answer[0] for answer in answers}
-        family = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6
-        everywhere = settings.bind == "::" and socket.has_dualstack_ipv6()
-        listener = socket.create_server(where, family=family, backlog=_BACKLOG, dualstack_ipv6=everywhere)
-    except socket.gaierror as error:
-        raise UsageError(f"node.bind {settings.bind}: no address of this host ({error.strerror})") from error
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
-        raise UsageError(
-            f"node.bind {settings.bind}, node.port {settings.port}: cannot listen there ({why});"
-            " is another program using the port?"
-        ) from error
-    return listener

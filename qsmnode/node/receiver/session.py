@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -76,8 +77,15 @@ class Tally:
 class Session:
     """Serves one connection from its first byte to its last."""
 
-    def __init__(self, house: House, connection: Connection, address: str) -> None:
+    def __init__(
+        self,
+        house: House,
+        connection: Connection,
+        address: str,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+    ) -> None:
         self._house = house
+        self._tls = tls
         self._settings = house.settings
         self._connection = connection
         self._address = address
@@ -120,18 +128,21 @@ class Session:
     def _open(self) -> bool:
         """The handshake; whether there is an association now."""
         limit = self._settings.acse_timeout_s
-        kind, payload = self._connection.read_pdu(limit, limit)
+        if self._tls is not None:
+            self._connection.secure(self._tls(), limit)
+        kind, payload = self._connection.read_pdu(limit, min(limit, self._settings.pdu_timeout_s))
         if kind != acse.ASSOCIATE_RQ:
             raise PeerError("the first bytes are no association request")
         proposal = acse.decode_proposal(bytes(payload))
-        admitted = admit(proposal, self._address, self._settings, self._house.addresses.belongs)
+        certificate = self._connection.peer_certificate
+        admitted = admit(proposal, self._address, self._settings, self._house.addresses.belongs, certificate)
         if isinstance(admitted, Refused):
             return self._turn_away(admitted)
         if not self._house.door.associate(self._connection, self._address):
             return self._turn_away(Refused(acse.TOO_MANY, "limits.max_associations are open already"))
         self._peer = admitted
         offers = Offers(provide=self._settings.provide and admitted.may_send, asked=admitted.commitment)
-        answers = negotiate(proposal, may_send=admitted.may_send)
+        answers = negotiate(proposal, may_send=admitted.may_send, deflated=admitted.deflated)
         answers = offers.contexts(proposal, answers)
         self._commitments = self._begin_commitments(offers)
         for text in refused_syntaxes(proposal, answers):
@@ -159,7 +170,7 @@ class Session:
             if not begun:
                 self._tend()
             wait = self._settings.dimse_timeout_s if begun else self._settings.network_timeout_s
-            kind, payload = self._connection.read_pdu(wait, self._settings.dimse_timeout_s)
+            kind, payload = self._connection.read_pdu(wait, self._settings.pdu_timeout_s)
             if kind == acse.DATA:
                 for context_id, is_command, last, data in fragments(payload):
                     self._take(context_id, is_command, last, data)
@@ -217,7 +228,8 @@ class Session:
         if not has_data:
             self._respond(context_id, received, answer or Answer(status.NOT_UNDERSTOOD, "no data set"))
         elif answer is not None:
-            self._request = Request(context_id, received, Refusal(answer))
+            refusal = Refusal(answer, self._house.intake.largest)
+            self._request = Request(context_id, received, refusal)
         else:
             self._request = Request(context_id, received, self._arrival(context, received))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qsmnode.config import Config, DicomPeer
+from qsmnode.node.receiver.reserve import Reserve
 
 _MB = 1_000_000
 
@@ -18,6 +19,8 @@ class ListedPeer:
     host: str
     may_send: bool
     commitment: bool = False
+    deflated: bool = False
+    certificate_subject: str | None = None
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,14 @@ class ReceiverSettings:
 
     ae_title: str
     bind: str
-    port: int
     peers: tuple[ListedPeer, ...]
-    disk_reserve_bytes: int
+    reserve: Reserve
+    largest_object: int
     max_associations: int
+    max_strangers: int
+    max_strangers_per_address: int
     acse_timeout_s: float
+    pdu_timeout_s: float
     dimse_timeout_s: float
     network_timeout_s: float
     provide: bool = False
@@ -42,15 +48,26 @@ def receiver_settings(config: Config) -> ReceiverSettings:
     return ReceiverSettings(
         ae_title=config.node.ae_title,
         bind=config.node.bind,
-        port=config.node.port,
         peers=tuple(
-            ListedPeer(name, peer.ae_title, peer.host, peer.may_send, peer.commitment)
+            ListedPeer(
+                name,
+                peer.ae_title,
+                peer.host,
+                peer.may_send,
+                peer.commitment,
+                peer.deflated,
+                peer.certificate_subject,
+            )
             for name, peer in config.peers.items()
             if isinstance(peer, DicomPeer)
         ),
-        disk_reserve_bytes=limits.disk_reserve_mb * _MB,
+        reserve=Reserve(limits.disk_reserve_mb * _MB, limits.disk_reserve_percent),
+        largest_object=limits.max_object_mb * _MB,
         max_associations=limits.max_associations,
+        max_strangers=limits.max_strangers,
+        max_strangers_per_address=limits.max_strangers_per_address,
         acse_timeout_s=limits.acse_timeout_s,
+        pdu_timeout_s=limits.pdu_timeout_s,
         dimse_timeout_s=limits.dimse_timeout_s,
         network_timeout_s=limits.network_timeout_s,
         provide=config.commitment.provide,

@@ -8,10 +8,12 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from qsmnode.errors import PeerError, PeerUnreachable
 from qsmnode.node.wire.acse import DATA, encode_abort
+from qsmnode.node.wire.tls import explain
 
 MAX_PDU = 131072
 """The largest P-DATA that we ask for (PS3.8 annex D.1)."""
@@ -40,7 +42,40 @@ class Connection:
         self._start = 0
         self._end = 0
         self._interrupted = False
+        self._in_handshake = False
         self.peer_max_pdu = 16384
+
+    def secure(self, context: ssl.SSLContext, timeout_s: float) -> None:
+        """Shake hands for TLS, as the side that was called; in the thread of this connection alone.
+
+        Args:
+            context: this side's certificate, and what the peer's must be.
+            timeout_s: how long all of the handshake may take.
+
+        Raises:
+            PeerUnreachable: the connection ended, or the time was up.
+            PeerError: the peer does not speak TLS, or not in a way that is accepted here.
+        """
+        self._in_handshake = True
+        try:
+            self._link.settimeout(timeout_s)
+            # first the wrapping, then the handshake: interrupt() reaches the socket that waits
+            self._link = context.wrap_socket(self._link, server_side=True, do_handshake_on_connect=False)
+            if self._interrupted:
+                raise PeerUnreachable("this side ends the connection")
+            self._link.do_handshake()
+        except TimeoutError as error:
+            raise PeerUnreachable(f"TLS: no handshake within {timeout_s:g} s") from error
+        except ssl.SSLError as error:
+            raise PeerError(f"TLS: {explain(error)}") from error
+        except OSError as error:
+            raise PeerUnreachable(f"TLS: the connection broke ({explain(error)})") from error
+        self._in_handshake = False
+
+    @property
+    def peer_certificate(self) -> Mapping[str, Any] | None:
+        """What the peer's verified certificate says, as Python's ssl has it; None without one."""
+        return self._link.getpeercert() if isinstance(self._link, ssl.SSLSocket) else None
 
     def read_pdu(self, wait_s: float, rest_s: float) -> tuple[int, memoryview]:
         """The next PDU: its type and its payload, valid until the next call.
@@ -109,6 +144,8 @@ class Connection:
 
     def abort(self, source: int = 0, reason: int = 0) -> None:
         """Tell the peer that it ends here, where it still listens."""
+        if self._in_handshake:
+            return  # there is no DICOM to abort yet; TLS has its own words
         with contextlib.suppress(PeerUnreachable):
             self.send(encode_abort(source, reason), 1.0)
 
@@ -116,7 +153,10 @@ class Connection:
         """After the last PDU of this side: wait for the peer to close, so that it reads that PDU first."""
         deadline = time.monotonic() + timeout_s
         with contextlib.suppress(OSError, PeerUnreachable):
-            self._link.shutdown(socket.SHUT_WR)
+            if isinstance(self._link, ssl.SSLSocket):
+                self._link.settimeout(timeout_s)
+                self._link.unwrap()  # says that nothing more comes, and waits for the peer to say so
+            _shut(self._link, socket.SHUT_WR)
             while True:
                 self._start = self._end = 0
                 self._receive(deadline)
@@ -125,12 +165,12 @@ class Connection:
         """From another thread: whoever reads here sees the end of the connection."""
         self._interrupted = True
         with contextlib.suppress(OSError):
-            self._link.shutdown(socket.SHUT_RD)
+            _shut(self._link, socket.SHUT_RD)
 
     def close(self) -> None:
         """Close the socket."""
         with contextlib.suppress(OSError):
-            self._link.shutdown(socket.SHUT_RDWR)
+            _shut(self._link, socket.SHUT_RDWR)
         self._link.close()
 
     def _need(self, count: int, deadline: float) -> None:
@@ -160,6 +200,11 @@ class Connection:
         if not got:
             raise PeerUnreachable("the connection was closed")
         self._end += got
+
+
+def _shut(link: socket.socket, how: int) -> None:
+    """Shut the TCP connection down; SSLSocket's own shutdown would leave the rest of its talk unencrypted."""
+    socket.socket.shutdown(link, how)
 
 
 def data_pdu(context_id: int, fragment: bytes, *, command: bool, last: bool) -> bytes:

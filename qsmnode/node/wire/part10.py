@@ -18,7 +18,7 @@ _LONG_FORM = frozenset(
     {b"OB", b"OW", b"UN", b"SQ", b"UT", b"UC", b"UR", b"OD", b"OF", b"OL", b"SV", b"UV", b"OV"}
 )
 _LONGEST_META = 1 << 20
-_SOP_CLASS, _SOP_INSTANCE, _TRANSFER_SYNTAX = 0x0002, 0x0003, 0x0010
+_SOP_CLASS, _SOP_INSTANCE, _TRANSFER_SYNTAX, _SOURCE_AE = 0x0002, 0x0003, 0x0010, 0x0016
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Part10:
     transfer_syntax: str
     offset: int
     size: int
+    source_ae: str = ""
 
 
 def encode_front(sop_class_uid: str, sop_instance_uid: str, transfer_syntax: str, source_ae: str) -> bytes:
@@ -42,7 +43,7 @@ def encode_front(sop_class_uid: str, sop_instance_uid: str, transfer_syntax: str
         _element(_TRANSFER_SYNTAX, b"UI", transfer_syntax.encode("ascii")),
         _element(0x0012, b"UI", IMPLEMENTATION_CLASS.encode("ascii")),
         _element(0x0013, b"SH", IMPLEMENTATION_VERSION.encode("ascii")),
-        _element(0x0016, b"AE", source_ae.encode("ascii")),
+        _element(_SOURCE_AE, b"AE", source_ae.encode("ascii")),
     )
     body = b"".join(elements)
     return _PREAMBLE + _element(0x0000, b"UL", struct.pack("<I", len(body))) + body
@@ -66,7 +67,7 @@ def read_front(path: Path) -> Part10:
             f"{path.name}: its file meta information lacks SOP class, SOP instance or transfer syntax,"
             " or nothing follows it"
         )
-    return Part10(path, uids[0], uids[1], uids[2], offset, size)
+    return Part10(path, uids[0], uids[1], uids[2], offset, size, found.get(_SOURCE_AE, ""))
 
 
 def _element(element: int, representation: bytes, value: bytes) -> bytes:
@@ -91,5 +92,5 @@ def _read_elements(file: BinaryIO, name: str) -> tuple[dict[int, str], int]:
         if offset + length > _LONGEST_META:
             raise UnreadableDicom(f"{name}: its file meta information is damaged")
         value = file.read(length)
-        if element in (_SOP_CLASS, _SOP_INSTANCE, _TRANSFER_SYNTAX):
+        if element in (_SOP_CLASS, _SOP_INSTANCE, _TRANSFER_SYNTAX, _SOURCE_AE):
             found[element] = value.decode("latin-1").rstrip(" \0")

@@ -45,7 +45,7 @@ ACCEPTED_TRANSFER_SYNTAXES = MappingProxyType(
         JPEG_LS_LOSSLESS: "lossless, decoded by CharLS",
         JPEG_2000_LOSSLESS: "lossless, decoded by OpenJPEG",
         EXPLICIT_BIG: "retired, still sent by old archives",
-        DEFLATED: "lossless; its header is read up to 32 MB",
+        DEFLATED: "lossless; only from peers with `deflated: true`; its header is read up to 32 MB",
         JPEG_LS_NEAR_LOSSLESS: "stored; a source only where its bit stream says that nothing was lost",
         JPEG_2000: "stored; a source only where its bit stream says that nothing was lost",
     }

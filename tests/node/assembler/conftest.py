@@ -17,11 +17,15 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from qsmnode.config import Config
 from qsmnode.dicom.identity import derive_uid
+from qsmnode.dicom.instance import Instance, read_instance
+from qsmnode.errors import UnreadableDicom
 from qsmnode.ledger import Store
 from qsmnode.ledger.acquisitions import AcquisitionRow
 from qsmnode.ledger.jobs import JobRow
 from qsmnode.node.assembler import Assembler
+from qsmnode.node.headers import HeaderLimits, HeaderReader
 from qsmnode.node.receiver.intake import Answer, Described, Intake
+from qsmnode.node.receiver.reserve import Reserve
 from qsmnode.node.wire.part10 import read_front
 
 _PATIENCE_S = 30.0
@@ -30,6 +34,20 @@ ROUTE = {
     "match": {"acquisition": {"echoes": {"min": 2}, "kinds": ["magnitude", "phase"]}},
     "send_to": ["out"],
 }
+
+
+class InProcess(HeaderReader):
+    """Reads headers without a process of its own, which would take longer to start than a study to decide."""
+
+    def start(self) -> None:
+        """There is nothing to start."""
+
+    def read(self, paths: Sequence[str]) -> Iterator[Instance | UnreadableDicom]:
+        for path in paths:
+            try:
+                yield read_instance(self._root / path)
+            except UnreadableDicom as error:
+                yield error
 
 
 @dataclass
@@ -41,7 +59,7 @@ class Bench:
     associations: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.intake = Intake(self.store, 0)
+        self.intake = Intake(self.store, Reserve())
 
     def hand_in(self, path: Path, association: str = "mr1", calling_ae: str = "MR1") -> Answer:
         """One object on an open association, byte for byte as it would come over the wire."""
@@ -117,7 +135,7 @@ def make_bench() -> Callable[..., Any]:
             }
         )
         store = stack.enter_context(Store(config.node.store))
-        assembler = Assembler(config, store)
+        assembler = Assembler(config, store, InProcess(store.root, HeaderLimits()))
         assembler.start()
         stack.callback(assembler.stop, 20)
         return Bench(store, assembler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -20,8 +21,10 @@ VERIFICATION, IMPLICIT = "1.2.840.10008.1.1", "1.2.840.10008.1.2"
 class Caller:
     """A raw connection; context 1 is MR, context 3 verification."""
 
-    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
+    def __init__(self, port: int, source: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self.link = socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(source, 0))
+        if tls is not None:
+            self.link = tls.wrap_socket(self.link, server_hostname="127.0.0.1")
         self.connection = Connection(self.link)
 
     def ask(self, calling: str = "MR1", called: str = "QSMNODE") -> int:
@@ -85,11 +88,11 @@ class Caller:
 
 @pytest.fixture
 def dial() -> Iterator[Callable[..., Caller]]:
-    """Connects: dial(port, source="127.0.0.1")."""
+    """Connects: dial(port, source="127.0.0.1", tls=None)."""
     with ExitStack() as stack:
 
-        def connect(port: int, source: str = "127.0.0.1") -> Caller:
-            caller = Caller(port, source)
+        def connect(port: int, source: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Caller:
+            caller = Caller(port, source, tls)
             stack.callback(caller.connection.close)
             return caller
 

@@ -6,6 +6,7 @@ import pytest
 
 from qsmnode.node.receiver.addresses import Addresses, normalised
 from qsmnode.node.receiver.admission import Refused, admit, negotiate, refused_syntaxes
+from qsmnode.node.receiver.reserve import Reserve
 from qsmnode.node.receiver.settings import ListedPeer, ReceiverSettings
 from qsmnode.node.wire import acse
 from qsmnode.node.wire.acse import ContextProposal, Proposal, Rejection
@@ -28,7 +29,20 @@ JPEG = "1.2.840.10008.1.2.4.50"
 LOSSY = (JPEG, "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.203", "1.2.840.10008.1.2.4.100")
 SCANNER = ListedPeer("mr1", "MR1", "10.0.0.1", True)
 TWIN = ListedPeer("mr2", "MR1", "10.0.0.2", True)
-SETTINGS = ReceiverSettings("QSMNODE", "127.0.0.1", 11112, (SCANNER, TWIN), 0, 8, 10, 10, 10)
+SETTINGS = ReceiverSettings(
+    ae_title="QSMNODE",
+    bind="127.0.0.1",
+    peers=(SCANNER, TWIN),
+    reserve=Reserve(),
+    largest_object=1000,
+    max_associations=8,
+    max_strangers=8,
+    max_strangers_per_address=8,
+    acse_timeout_s=10,
+    pdu_timeout_s=10,
+    dimse_timeout_s=10,
+    network_timeout_s=10,
+)
 
 
 def ask(
@@ -89,7 +103,9 @@ def test_a_host_may_be_a_name() -> None:
 )
 def test_transfer_syntaxes(proposed: tuple[str, ...], result: int, chosen: str) -> None:
     for sop_class in (MR, "1.3.12.2.1107.5.9.1", VERIFICATION):
-        answers = negotiate(Proposal("Q", "A", (ContextProposal(7, sop_class, proposed),), 0), may_send=True)
+        answers = negotiate(
+            Proposal("Q", "A", (ContextProposal(7, sop_class, proposed),), 0), may_send=True, deflated=True
+        )
         assert [(a.id, a.result, a.transfer_syntax) for a in answers] == [(7, result, chosen)]
 
 
@@ -101,9 +117,21 @@ def test_a_refused_transfer_syntax_is_explained_in_words() -> None:
         ContextProposal(5, enhanced, (EXPLICIT_LITTLE,)),
     )
     proposal = Proposal("Q", "A", contexts, 0)
-    (text,) = refused_syntaxes(proposal, negotiate(proposal, may_send=True))
+    (text,) = refused_syntaxes(proposal, negotiate(proposal, may_send=True, deflated=True))
     assert text.startswith("MR Image Storage (1.2.840.10008.5.1.4.1.1.4) is proposed in JPEG Baseline")
     assert "without compression or with a lossless one" in text
+
+
+def test_deflated_objects_only_from_peers_that_opt_in() -> None:
+    def result(*syntaxes: str) -> tuple[int, str]:
+        proposal = Proposal("Q", "A", (ContextProposal(1, MR, syntaxes),), 0)
+        answers = negotiate(proposal, may_send=True, deflated=False)
+        (text,) = refused_syntaxes(proposal, answers) or ("",)
+        assert ("deflated: true" in text) == (answers[0].result != acse.ACCEPTED)
+        return answers[0].result, answers[0].transfer_syntax
+
+    assert result(DEFLATED) == (acse.REFUSED_TRANSFER_SYNTAX, IMPLICIT_LITTLE)
+    assert result(DEFLATED, IMPLICIT_LITTLE) == (acse.ACCEPTED, IMPLICIT_LITTLE)
 
 
 def test_a_peer_that_may_not_send_may_echo() -> None:
@@ -111,11 +139,11 @@ def test_a_peer_that_may_not_send_may_echo() -> None:
         ContextProposal(1, VERIFICATION, (IMPLICIT_LITTLE,)),
         ContextProposal(3, MR, (IMPLICIT_LITTLE,)),
     )
-    answers = negotiate(Proposal("Q", "A", contexts, 0), may_send=False)
+    answers = negotiate(Proposal("Q", "A", contexts, 0), may_send=False, deflated=True)
     assert [answer.result for answer in answers] == [acse.ACCEPTED, acse.REFUSED_BY_USER]
 
 
 def test_a_service_that_is_no_storage_is_refused() -> None:
     context = ContextProposal(1, "1.2.840.10008.5.1.4.1.2.2.1", (IMPLICIT_LITTLE,))
-    answers = negotiate(Proposal("Q", "A", (context,), 0), may_send=True)
+    answers = negotiate(Proposal("Q", "A", (context,), 0), may_send=True, deflated=True)
     assert answers[0].result == acse.REFUSED_ABSTRACT_SYNTAX

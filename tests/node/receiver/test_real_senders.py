@@ -107,7 +107,7 @@ def test_every_lossless_syntax_from_dcmtk(
     tmp_path: Path,
     option: str,
 ) -> None:
-    node = run_receiver()
+    node = run_receiver(peers={"mr1": {"ae_title": "MR1", "host": "127.0.0.1", "deflated": True}})
     program, syntax = ENCODERS[option]
     plain = write_object(tmp_path / "plain.dcm", "1.2.4", size=65536)
     file = encoded(plain, program, tmp_path / "sent.dcm")

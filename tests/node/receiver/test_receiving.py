@@ -21,6 +21,8 @@ from pydicom.uid import (
 from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 
+from qsmnode.node.receiver.reserve import Space
+
 Run = Callable[..., object]
 WriteObject = Callable[..., Path]
 DataSetOf = Callable[[Path], bytes]
@@ -149,11 +151,22 @@ def test_the_same_uid_with_other_bytes_is_kept_and_flagged(
     assert "TEST^NETWORK" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"disk_reserve_mb": 500, "disk_reserve_percent": 0},
+        {"disk_reserve_percent": 0.5, "disk_reserve_mb": 499},
+    ],
+)
 def test_below_the_disk_reserve_everything_is_refused_until_there_is_room(
-    run_receiver: Run, write_object: WriteObject, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    run_receiver: Run,
+    write_object: WriteObject,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    limits: dict[str, float],
 ) -> None:
-    free = [10_000_000_000]
-    node = run_receiver({"free": lambda _: free[0]}, limits={"disk_reserve_mb": 500})
+    free, total = [10_000_000_000], 100_000_000_000
+    node = run_receiver({"space": lambda _: Space(free[0], total)}, limits=limits)
     files = [write_object(tmp_path / f"{i}.dcm", f"1.2.{i + 1}") for i in range(3)]
     assert send(node.port, files[0]) == [0x0000]
     free[0] = 499_000_000
@@ -168,7 +181,7 @@ def test_below_the_disk_reserve_everything_is_refused_until_there_is_room(
         if "0xA700" in r.getMessage() and "the sender keeps" in r.getMessage()
     ]
     assert len(told) == 1  # one alert when it begins, one when it ends
-    assert "limits.disk_reserve_mb" in told[0]
+    assert f"limits.{next(iter(limits))} keeps 500 MB" in told[0]
     assert "accepted again" in caplog.text
 
 
@@ -176,7 +189,8 @@ def test_the_reserve_holds_in_the_middle_of_a_large_object(
     run_receiver: Run, write_object: WriteObject, tmp_path: Path
 ) -> None:
     looks = iter([True] + [False] * 100)
-    node = run_receiver({"free": lambda _: 10**12 if next(looks) else 0}, limits={"disk_reserve_mb": 500})
+    space = {"space": lambda _: Space(10**12 if next(looks) else 0, 10**12)}
+    node = run_receiver(space, limits={"disk_reserve_mb": 500})
     sent = write_object(tmp_path / "large.dcm", "1.2.3.4", size=40_000_000)
     assert send(node.port, sent) == [0xA700]
     assert node.files() == []
