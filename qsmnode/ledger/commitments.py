@@ -130,6 +130,7 @@ class Commitments:
         with self._db.transaction():
             if self.get(row.id).state == "asking":
                 self._db.move("commitment", row.id, "asked", deadline_at=deadline_at)
+                self._tell(row, "asked for storage commitment, its report is waited for")
 
     def lose(self, row: CommitmentRow, reason: str, due_at: float) -> None:
         """Nobody knows whether the request arrived: another one takes its place, under another UID."""
@@ -137,6 +138,7 @@ class Commitments:
             if self.get(row.id).state != "asking":
                 return
             self._db.move("commitment", row.id, "lost", reason)
+            self._tell(row, f"not asked for storage commitment yet: {reason}")
             objects = [(each.sop_class_uid, each.sop_instance_uid) for each in self.objects_of(row)]
             self.begin(
                 row.peer,
@@ -266,6 +268,13 @@ class Commitments:
             (delivery.product_id,),
         )
         return found[0]["study_uid"], found[0]["series_uid"]
+
+    def _tell(self, row: CommitmentRow, reason: str) -> None:
+        """Say of a delivery what it waits for; its state stays as it is."""
+        with self._db.transaction() as connection:
+            connection.execute(
+                "UPDATE delivery SET reason = ? WHERE id = ? AND state = 'sent'", (reason, row.delivery_id)
+            )
 
     def _commit(self, row: CommitmentRow, uids: Sequence[str]) -> None:
         now = time.time()

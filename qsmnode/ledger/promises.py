@@ -78,6 +78,13 @@ class Promises:
             )
             return identity
 
+    def open(self, peer: str) -> int:
+        """How many requests of a peer are not brought to an end."""
+        found = self._db.rows(
+            "SELECT count(*) AS n FROM promise WHERE peer = ? AND state IN ('asked', 'checked')", (peer,)
+        )
+        return int(found[0]["n"])
+
     def get(self, promise_id: int) -> PromiseRow:
         """One row; KeyError where there is none."""
         found = self._select("id = ?", (promise_id,))

@@ -25,6 +25,8 @@ from qsmnode.node.wire.commitment import (
 from qsmnode.node.wire.uids import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 
 _log = logging.getLogger(__name__)
+MOST_OPEN = 1000
+"""Requests of one peer that wait for their report; one more has to come again later."""
 
 
 def take_report(store: Store, peer: str, received: Command, data: bytes, transfer_syntax: str) -> int:
@@ -84,6 +86,8 @@ def take_demand(
     if received.get(command.ACTION_TYPE) != REQUEST:
         return status.NO_SUCH_ACTION, None
     try:
+        if store.promises.open(peer) >= MOST_OPEN:
+            raise TooMany(f"more than {MOST_OPEN} storage commitment requests that wait for their report")
         demand = decode_demand(data, transfer_syntax)
         promise = store.promises.ask(peer, demand.transaction_uid, demand.objects, next_try_at)
     except TooMany as error:

@@ -48,7 +48,7 @@ def _ask(store: Store, delivery: DeliveryRow) -> str:
     return store.commitments.get(row).transaction_uid
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(UIDS), st.sampled_from([0, 0x112])), max_size=4))
 def test_an_object_is_committed_when_some_report_says_so(reports: list[dict[str, int]]) -> None:
     """Each report answers a request of its own for all of it; what is repeated is no news."""

@@ -44,6 +44,7 @@ class CommittingArchive:
     ) -> None:
         self.aet, self.verdict, self.node, self.silent = aet, verdict, node, silent
         self.action_status = 0x0000
+        self.hangs_up = False
         self.stored: dict[str, str] = {}
         self.stores: list[str] = []
         self.requests: list[tuple[str, tuple[str, ...]]] = []
@@ -117,6 +118,9 @@ class CommittingArchive:
             yield 0xFF00, answer
 
     def _on_action(self, event: evt.Event) -> tuple[int, None]:
+        if self.hangs_up:
+            event.assoc.abort()
+            return 0x0110, None
         asked = event.action_information
         uids = tuple(str(item.ReferencedSOPInstanceUID) for item in asked.ReferencedSOPSequence)
         self.requests.append((str(asked.TransactionUID), uids))

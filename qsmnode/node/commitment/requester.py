@@ -98,9 +98,9 @@ class Requester:
                 if refusal := association.refusal(PAIR):
                     self._refused(left, f"takes no storage commitment: {refusal}")
                     return
-                self._note_up()
                 while left and not self.loop.stopping:
                     code = association.demand(PAIR, _FIELDS, self._demand(left[0]))
+                    self._note_up()
                     self._answered(left.pop(0), code)
                 self._linger(association, rows)
         except PeerError as error:

@@ -79,13 +79,19 @@ class House:
         return self.delivery()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _swept() -> Iterator[None]:
+    """What pynetdicom leaves open is found here, not in a later test."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture
 def build_house(
     node_config: Callable[..., Config], write_object: Callable[..., Path]
 ) -> Iterator[Callable[..., House]]:
     """build_house(peers={...}, commitment={...}): not started."""
     with ExitStack() as stack:
-        stack.callback(gc.collect)  # what pynetdicom leaves open is found here, not in a later test
 
         def build(peers: dict[str, Any], commitment: dict[str, Any] | None = None) -> House:
             config = node_config(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from socketserver import BaseServer
 from typing import Any
 
 import pytest
@@ -18,7 +18,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
 )
+from pynetdicom.transport import ThreadedAssociationServer
 
+from qsmnode.node import commitment_messages
 from tests.node.commitment.conftest import House
 from tests.peers.commitment import CommittingArchive
 from tests.peers.ports import free_port
@@ -40,11 +42,18 @@ class Scanner:
         if port:
             entity = AE(ae_title="MR1")
             entity.add_supported_context(StorageCommitmentPushModel, scu_role=False, scp_role=True)
-            self._server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=self._handlers)
+            self._server = entity.make_server(
+                ("127.0.0.1", port), evt_handlers=self._handlers, server_class=ThreadedAssociationServer
+            )
+            # looks whether it has to end twenty-five times as often as with start_server
+            self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+            self._thread.start()
 
     def stop(self) -> None:
         if self._server is not None:
-            self._server.shutdown()
+            BaseServer.shutdown(self._server)
+            self._thread.join()
+            self._server.server_close()
 
     def associate(self, house: House) -> Any:
         entity = AE(ae_title="MR1")
@@ -229,7 +238,7 @@ def test_what_was_promised_is_kept_until_the_archive_answers_for_it(
     assert house.store.promises.counts() == {"kept": 1, "archived": 1}
 
 
-def test_a_peer_that_says_no_sense_is_cut_off_and_nothing_is_promised(
+def test_requests_without_sense_are_refused_by_their_codes(
     build_house: Callable[..., House], scanner: Callable[..., Scanner]
 ) -> None:
     house = build_house(_listed(), PROVIDE)
@@ -247,5 +256,16 @@ def test_a_peer_that_says_no_sense_is_cut_off_and_nothing_is_promised(
         assert status.Status == code
     association.release()
     assert house.store.promises.all() == []
-    with socket.create_connection(("127.0.0.1", house.port)):
-        pass
+
+
+def test_a_flood_of_requests_has_to_come_again_later(
+    build_house: Callable[..., House], scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commitment_messages, "MOST_OPEN", 2)
+    house = build_house(_listed(), PROVIDE)
+    house.start()
+    mr1 = scanner()
+    association = mr1.associate(house)
+    asked = [mr1.ask(association, f"2.25.{number}", (MRImageStorage, "2.25.1")) for number in range(100, 103)]
+    assert asked == [0x0000, 0x0000, 0x0213]
+    association.release()

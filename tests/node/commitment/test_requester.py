@@ -154,3 +154,19 @@ def test_a_report_that_nobody_asked_for_is_an_invalid_argument(
     assert archive.report("2.25.1", ("1.2.1",), house.port) == 0x0115
     assert other.report(transaction, uids, house.port) == 0x0115  # nor another peer
     assert house.delivery().state == "sent"
+
+
+def test_an_archive_that_hangs_up_when_it_is_asked_is_one_alert_and_one_when_it_answers(
+    committing_archive: Archive, build_house: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive = committing_archive()
+    archive.hangs_up = True
+    house = build_house({"archive": archive.peer})
+    house.add(2, "archive")
+    house.start()
+    house.until(lambda: sum(row.state == "lost" for row in house.store.commitments.all()) >= 3, "three tries")
+    assert "not asked for storage commitment yet: archive (ARCHIVE" in house.delivery().reason
+    archive.hangs_up = False
+    house.until_state("committed")
+    assert caplog.text.count("asked for storage commitment again later") == 1
+    assert caplog.text.count("can be asked for storage commitment again") == 1

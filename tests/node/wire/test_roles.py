@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
@@ -52,6 +52,7 @@ def test_a_role_that_says_nothing_leaves_the_defaults(noise: bytes) -> None:
 
 
 @pytest.mark.parametrize("syntax", [IMPLICIT_LITTLE, EXPLICIT_LITTLE])
+@settings(max_examples=40)
 @given(patient=st.from_regex(r"[A-Z0-9]{1,16}", fullmatch=True))
 def test_a_data_set_comes_back_as_it_went(syntax: str, patient: str) -> None:
     sent = Dataset()
