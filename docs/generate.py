@@ -23,13 +23,16 @@ from tables import block, table
 
 from qsmnode import __version__
 from qsmnode.cli import parser
-from qsmnode.config import CommitmentSettings, Config, DeliverySettings, LimitSettings
+from qsmnode.config import CommitmentSettings, Config, DeliverySettings, DicomPeer, LimitSettings, WebPeer
+from qsmnode.config.tls import TLS_PORT
 from qsmnode.dicom.source import ImageReference, SliceSource, Source
 from qsmnode.engine import EchoStack, Grid, Recipe
 from qsmnode.engine.types import Maps
 from qsmnode.errors import Finding
 from qsmnode.measure.statistics import whole_brain
+from qsmnode.node.sender.circuit import FAILURES
 from qsmnode.node.sender.decide import Outcome, judge
+from qsmnode.node.sender.to_archive import OBJECTS_PER_ASSOCIATION
 from qsmnode.node.wire import acse, status, uids
 from qsmnode.node.wire.commitment import MOST_OBJECTS
 from qsmnode.node.wire.connection import MAX_PDU
@@ -343,6 +346,11 @@ _FIELDS: dict[str, Callable[[], str]] = {
     "application_context": lambda: uids.APPLICATION_CONTEXT,
     "verification": lambda: uids.VERIFICATION,
     "default_ae_title": lambda: str(Config.model_validate({"peers": {}, "routes": []}).node.ae_title),
+    "default_tls_port": lambda: str(TLS_PORT),
+    "default_associations": lambda: str(DicomPeer.model_fields["associations"].default),
+    "default_batch": lambda: str(WebPeer.model_fields["batch"].default),
+    "objects_per_association": lambda: str(OBJECTS_PER_ASSOCIATION),
+    "failures": lambda: str(FAILURES),
     "default_port": lambda: str(Config.model_validate({"peers": {}, "routes": []}).node.port),
     "product_transfer_syntax": lambda: f"{ExplicitVRLittleEndian.name} (`{ExplicitVRLittleEndian}`)",
     "storage_classes": _storage_classes,

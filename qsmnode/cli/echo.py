@@ -15,7 +15,8 @@ def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "echo",
         help="ask peers whether they answer",
-        description="C-ECHO to every peer that can receive, or to the one named; folders are tried out.",
+        description="C-ECHO to every peer that can receive, or to the one named; DICOMweb servers are asked"
+        " for a study, folders are tried out.",
     )
     add_config(verb)
     verb.add_argument(
