@@ -1,0 +1,233 @@
+"""What the campaigns run against: objects to send, an archive that counts, a node and its scanner."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
+
+from qsmnode.config import Config
+from qsmnode.errors import PeerError
+from qsmnode.ledger import Store
+from qsmnode.node.sender.files import send_files
+from qsmnode.node.wire.part10 import read_front
+from qsmnode.phantom.head import HeadShape, simulate
+from qsmnode.phantom.protocol import quick_protocol
+from qsmnode.phantom.siemens import write_classic
+from tests.campaigns.steps import NodeProcess, Steps
+from tests.peers.ports import free_port
+
+_PATIENCE_S = 180.0
+_IN_A_STUDY = 100
+
+
+def small_objects(folder: Path, count: int, seed: int) -> list[Path]:
+    """Images that are no source of a map: received, read and ignored."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(seed)
+    paths = []
+    for number in range(1, count + 1):
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID = MRImageStorage
+        meta.MediaStorageSOPInstanceUID = f"2.25.{seed}{number:05d}"
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset = FileDataset(None, {}, file_meta=meta)
+        dataset.SOPClassUID, dataset.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
+        study = number // _IN_A_STUDY
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"2.25.7{study}", f"2.25.8{study}{number % 3}"
+        dataset.Modality, dataset.PatientID, dataset.PatientName = "MR", "CAMPAIGN", "Knownname^Campaign"
+        dataset.Rows = dataset.Columns = 32
+        dataset.BitsAllocated = dataset.BitsStored = 16
+        dataset.HighBit, dataset.PixelRepresentation = 15, 0
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+        dataset.PixelData = random.integers(0, 4096, 1024, dtype=np.uint16).tobytes()
+        dataset["PixelData"].VR = "OW"
+        path = folder / f"{number:05d}.dcm"
+        dataset.save_as(path, enforce_file_format=True)
+        paths.append(path)
+    return paths
+
+
+def tiny_head(folder: Path) -> list[Path]:
+    """A head that a fast recipe reconstructs in a moment."""
+    folder.mkdir(parents=True, exist_ok=True)
+    head = simulate(HeadShape(seed=3), quick_protocol(6.0, echo_times_s=(0.004, 0.012)))
+    return list(write_classic(head, folder))
+
+
+class Archive:
+    """An archive in a process of its own (a fork while threads run is no safe place); keeps what it gets."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.campaigns.archive", str(folder)], stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+
+    def objects(self) -> Counter[str]:
+        """SOP Instance UIDs, and in how many different contents each came."""
+        return Counter(path.stem.partition("-")[0] for path in self.folder.glob("*.sha"))
+
+    def clear(self) -> None:
+        for path in self.folder.iterdir():
+            path.unlink()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@dataclass
+class Site:
+    """A node with its store, started and killed at will; a scanner that sends again what was not taken."""
+
+    folder: Path
+    archive_port: int
+    retention: dict[str, Any] = field(default_factory=dict)
+    acknowledged: set[Path] = field(default_factory=set)
+    node: NodeProcess | None = None
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+        self.port = free_port()
+        self.store = self.folder / "store"
+        self.log = self.folder / "node.log"
+
+    @property
+    def config(self) -> Config:
+        archive = {"ae_title": "ARCHIVE", "host": "127.0.0.1", "port": self.archive_port, "may_send": False}
+        return Config.model_validate(
+            {
+                "node": {"port": self.port, "store": str(self.store)},
+                "peers": {"mr1": {"ae_title": "MR1", "host": "127.0.0.1"}, "archive": archive},
+                "routes": [
+                    {
+                        "name": "brain",
+                        "match": {"acquisition": {"echoes": {"min": 2}, "kinds": ["magnitude", "phase"]}},
+                        "recipe": "fast",
+                        "products": ["qsm", "report"],
+                        "send_to": ["archive"],
+                    }
+                ],
+                "limits": {"disk_reserve_mb": 0, "disk_reserve_percent": 0},
+                "assembly": {"settling_s": 0.5},
+                "delivery": {"first_backoff_s": 0.2, "longest_backoff_s": 1, "attempts": 50},
+                "jobs": {"threads": 1},
+                "retention": {"min_free_percent": 0, "ignored_days": 0},
+            }
+        )
+
+    def start(self, steps: Steps | None = None) -> bool:
+        """Whether it came up."""
+        self.node = NodeProcess(self.config, self.log, steps)
+        return self.node.wait_ready()
+
+    def send(self, files: Sequence[Path]) -> None:
+        """What the node has not acknowledged yet; whether it takes it or dies."""
+        left = [path for path in files if path not in self.acknowledged]
+        peer = {"ae_title": "QSMNODE", "host": "127.0.0.1", "port": self.port}
+        scanner = Config.model_validate({"node": {"ae_title": "MR1"}, "peers": {"node": peer}, "routes": []})
+        try:
+            results = send_files(scanner, "node", left)
+        except PeerError:
+            return
+        self.acknowledged.update(result.path for result in results if result.sent)
+
+    def settled(self) -> bool:
+        """Whether nothing is left to do."""
+        with Store(self.store, read_only=True) as store:
+            return not stuck(store)
+
+    def until_settled(self) -> bool:
+        """Until nothing is left to do; False where the node died before."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while not self.settled():
+            assert self.node is not None
+            if not self.node.alive():
+                return False
+            if time.monotonic() > deadline:
+                with Store(self.store, read_only=True) as store:
+                    raise AssertionError(f"stuck: {stuck(store)}\n{self.log.read_text()[-6000:]}")
+            time.sleep(0.05)
+        return True
+
+
+def stuck(store: Store) -> list[str]:
+    """Rows in a state that is no end."""
+    questions = {
+        "instance": "SELECT id, state FROM instance WHERE state IN ('received', 'lost')",
+        "acquisition": "SELECT id, state FROM acquisition WHERE state IN ('complete')",
+        "job": "SELECT id, state FROM job WHERE state NOT IN ('succeeded', 'cancelled')",
+        "delivery": "SELECT id, state FROM delivery WHERE state NOT IN ('sent', 'committed')",
+        "association": "SELECT id, 'open' AS state FROM association WHERE ended_at IS NULL",
+    }
+    found = [
+        f"{entity} {row['id']} is {row['state']}"
+        for entity, question in questions.items()
+        for row in store.database.rows(question)
+    ]
+    return found + (["an instance belongs to nothing"] if store.instances.undecided() else [])
+
+
+def data_set_hash(path: Path) -> tuple[str, str]:
+    """SOP Instance UID, and the hash of all behind the file meta information."""
+    front = read_front(path)
+    with path.open("rb") as stream:
+        stream.seek(front.offset)
+        return front.sop_instance_uid, hashlib.sha256(stream.read()).hexdigest()
+
+
+def check_acknowledged(root: Path, acknowledged: Sequence[Path], *, purged: bool = False) -> None:
+    """Every acknowledged object is here once, bit for bit, or was purged by its row.
+
+    Raises:
+        AssertionError: naming the first that is not.
+    """
+    with Store(root) as store:
+        rows = store.database.rows("SELECT sop_instance_uid, sha256, path, state FROM instance")
+        here: dict[str, list[Any]] = {}
+        for row in rows:
+            here.setdefault(row["sop_instance_uid"], []).append(row)
+        for path in acknowledged:
+            uid, wanted = data_set_hash(path)
+            found = [row for row in here.get(uid, []) if row["state"] not in ("purged", "lost")]
+            if purged and not found:
+                assert any(row["state"] == "purged" for row in here.get(uid, [])), (
+                    f"{uid}: acknowledged, lost"
+                )
+                continue
+            assert len(found) == 1, f"{uid}: acknowledged, and here {len(found)} times"
+            assert data_set_hash(store.path(found[0]["path"])) == (uid, wanted), f"{uid}: other bytes"
+        paths = {row["path"] for row in rows if row["state"] not in ("purged", "lost")}
+        files = {path.relative_to(root).as_posix() for path in (root / "instances").rglob("*.dcm")}
+        assert paths <= files, f"rows without files: {sorted(paths - files)}"
+
+
+def check_private(root: Path) -> None:
+    """Nothing in the store can be read by others."""
+    for path in [root, *root.rglob("*")]:
+        assert path.stat().st_mode & 0o077 == 0, f"{path.relative_to(root)}: mode {path.stat().st_mode:o}"
+
+
+def check_no_names(log: Path, names: Sequence[str]) -> None:
+    """No patient stands in a log, nor in the audit trail beside it."""
+    trails = (log.parent / "store" / "audit").glob("*.log")
+    text = "\n".join(path.read_text(errors="replace") for path in (log, *trails))
+    assert "listening" in text or "Application Start" in text, "that is no log of a node"
+    for name in names:
+        assert name not in text, "a patient's name stands in a log"
