@@ -151,9 +151,13 @@ class Acquisitions:
         return None if when is None or when > 8e18 else float(when)
 
     def unfinished_studies(self) -> list[str]:
-        """Studies with an acquisition that still waits for a decision (looked at again after a restart)."""
+        """Studies to look at again after a restart: with an acquisition that waits for a decision, or with an
+        image that was read, and given to none when the process ended.
+        """
         found = self._db.rows(
-            "SELECT DISTINCT study_uid FROM acquisition WHERE state IN ('collecting', 'complete', 'held')"
+            "SELECT study_uid FROM acquisition WHERE state IN ('collecting', 'complete', 'held')"
+            " UNION SELECT study_uid FROM instance WHERE state = 'indexed'"
+            " AND id NOT IN (SELECT instance_id FROM acquisition_instance)"
         )
         return [row["study_uid"] for row in found]
 

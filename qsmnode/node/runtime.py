@@ -50,8 +50,8 @@ class Node:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.store = Store(config.node.store)
-        self._receiver = Receiver(config, self.store)
         self._audit = Audit(config, self.store)
+        self._receiver = Receiver(config, self.store, refused=self._audit.refused)
         self._control = Control(config, self.store)
         # who tells of it, then the way of a study backwards: nothing is handed to a role that isn't there yet
         self._roles: tuple[Role, ...] = (

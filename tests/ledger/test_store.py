@@ -221,3 +221,14 @@ def test_what_was_purged_may_come_again(tmp_path: Path) -> None:
         assert not store.instances.known(UID, "a")
         _add(store, path="instances/2.dcm")
         assert len(store.instances.unindexed()) == 1
+
+
+def test_a_study_with_an_image_that_no_acquisition_has_is_looked_at_after_a_restart(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        row = _add(store)
+        store.instances.indexed(row, "2.25.9", "{}")
+        assert store.acquisitions.unfinished_studies() == ["2.25.9"]
+        acquisition = store.acquisitions.open("2.25.9", "k", deadline_at=1.0)
+        store.acquisitions.set_members(acquisition, [row])
+        store.acquisitions.move(acquisition, "ignored")
+        assert store.acquisitions.unfinished_studies() == []

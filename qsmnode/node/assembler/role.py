@@ -85,7 +85,7 @@ class Assembler:
         """Read the headers of a batch; whether there may be more."""
         batch = self._store.instances.unindexed(_BATCH)
         headers = list(self._reader.read([row.path for row in batch]))
-        with self._store.database.transaction():
+        with self._store.database.transaction(durable=False):  # a header can be read again
             for row, header in zip(batch, headers, strict=False):  # fewer where the node is being stopped
                 self._index_one(row, header)
         return len(batch) == _BATCH
@@ -197,7 +197,9 @@ class Assembler:
         return self._store.acquisitions.get(identity)
 
     def _dissolve(self, row: AcquisitionRow) -> None:
-        """Its images turned out to belong elsewhere, as later ones showed."""
+        """Its images turned out to belong elsewhere, as later ones showed; unless they were purged."""
+        if self._store.holdings.are_purged(row.id):
+            return
         if row.state == "queued" or (row.state == IGNORED and row.deadline_at is None):
             return
         reason = "its images belong to another acquisition, as later arrivals showed"

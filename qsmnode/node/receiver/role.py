@@ -36,6 +36,7 @@ class Receiver:
         store: where objects are put.
         entries: the ports that are listened on; None: those of the configuration.
         space: tells the disk space of a folder.
+        refused: told the address of whoever is turned away, every time, and why.
 
     Raises:
         UsageError: a file that TLS needs cannot be used.
@@ -48,6 +49,7 @@ class Receiver:
         *,
         entries: Sequence[Entry] | None = None,
         space: Callable[[Path], Space] = space_of,
+        refused: Callable[[str, str], None] = lambda address, why: None,
     ) -> None:
         settings = receiver_settings(config)
         self._settings = settings
@@ -56,6 +58,7 @@ class Receiver:
             settings.max_associations, settings.max_strangers, settings.max_strangers_per_address
         )
         self._strangers: set[tuple[str, str]] = set()
+        self._refused = refused
         self._house = House(settings, self._intake, self._door, Addresses(), self._turned_away)
         self._entries = tuple(entries) if entries is not None else entries_of(config.node)
         self._entrances: list[Entrance] = []
@@ -168,6 +171,7 @@ class Receiver:
 
     def _turned_away(self, address: str, why: str) -> None:
         """Tell it once: who is refused tries again, and again."""
+        self._refused(address, why)
         level = logging.DEBUG if (address, why) in self._strangers else logging.WARNING
         if len(self._strangers) >= _ENOUGH_STRANGERS:
             self._strangers.clear()
