@@ -120,6 +120,7 @@ CREATE TABLE delivery (
     UNIQUE (product_id, peer)
 ) STRICT;
 CREATE INDEX delivery_by_state ON delivery (state) WHERE state IN ('pending', 'sending');
+CREATE INDEX delivery_sent ON delivery (peer) WHERE state = 'sent';
 
 CREATE TABLE delivery_object (
     delivery_id  INTEGER NOT NULL REFERENCES delivery (id),

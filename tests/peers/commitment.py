@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ class CommittingArchive:
         node: where to report to; None: on the association on which it was asked.
         silent: it never reports.
         takes: it accepts storage commitment at all.
+        tls: it speaks only through this.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class CommittingArchive:
         node: Callable[[], int] | None = None,
         silent: bool = False,
         takes: bool = True,
+        tls: ssl.SSLContext | None = None,
         aet: str = "ARCHIVE",
     ) -> None:
         self.aet, self.verdict, self.node, self.silent = aet, verdict, node, silent
@@ -63,7 +66,10 @@ class CommittingArchive:
             (evt.EVT_N_ACTION, self._on_action),
         ]
         self._server = entity.make_server(
-            ("127.0.0.1", 0), evt_handlers=handlers, server_class=ThreadedAssociationServer
+            ("127.0.0.1", 0),
+            evt_handlers=handlers,
+            server_class=ThreadedAssociationServer,
+            ssl_context=tls,
         )
         self.port: int = self._server.socket.getsockname()[1]
         # looks whether it has to end twenty-five times as often as with start_server

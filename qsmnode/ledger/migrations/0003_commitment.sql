@@ -4,6 +4,7 @@ ALTER TABLE instance ADD COLUMN committed_to TEXT;
 ALTER TABLE instance ADD COLUMN archived_at REAL;
 ALTER TABLE delivery ADD COLUMN rounds INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE delivery_object ADD COLUMN committed_at REAL;
+CREATE INDEX delivery_sent ON delivery (peer) WHERE state = 'sent';
 CREATE INDEX instance_by_promise ON instance (committed_to) WHERE committed_to IS NOT NULL;
 
 CREATE TABLE commitment (

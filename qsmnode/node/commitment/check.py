@@ -14,7 +14,6 @@ from qsmnode.node.wire import status
 from qsmnode.node.wire.part10 import read_front
 
 _log = logging.getLogger(__name__)
-_AT_ONCE = 1 << 20
 
 
 def verdict(store: Store, sop_class_uid: str, sop_instance_uid: str) -> tuple[int, list[int]]:
@@ -43,9 +42,7 @@ def damage(path: Path, row: InstanceRow) -> str:
             return f"its file has {size} bytes, {row.size} were acknowledged"
         with path.open("rb") as file:
             file.seek(read_front(path).offset)
-            digest = hashlib.sha256()
-            while chunk := file.read(_AT_ONCE):
-                digest.update(chunk)
+            digest = hashlib.file_digest(file, "sha256")
     except UnreadableDicom as error:
         return str(error)
     except OSError as error:

@@ -25,6 +25,7 @@ from qsmnode.node.wire.uids import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTAN
 _log = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 60.0
 _LOOK_S = 0.2
+_LOOK_AT_PROMISED_S = 5.0
 _MOST_TOGETHER = 100
 """Requests on one association."""
 _MOST_INSTANCES = 1000
@@ -47,6 +48,7 @@ class Requester:
         self._commitments = store.commitments
         self._name = name
         self._down = False
+        self._promised_from = 0.0
         self.loop = Loop(f"commitment {name}", self._step, store.database.wake)
 
     def _step(self) -> None:
@@ -67,6 +69,8 @@ class Requester:
     def _until_due(self) -> float:
         when = self._commitments.next_due(self._name)
         wait = _LONGEST_WAIT_S if when is None else when - time.time()
+        if self._settings.archive == self._name:
+            wait = min(wait, self._promised_from - time.monotonic())
         return min(_LONGEST_WAIT_S, max(0.05, wait))
 
     def _begin(self, delivery: DeliveryRow) -> None:
@@ -79,9 +83,11 @@ class Requester:
 
     def _begin_for_promised(self) -> None:
         """What this node keeps until this archive answers for it."""
-        if self._settings.archive != self._name:
+        interval = self._settings.archive_interval_s
+        if self._settings.archive != self._name or time.monotonic() < self._promised_from:
             return
-        since = time.time() - self._settings.archive_interval_s
+        self._promised_from = time.monotonic() + min(interval, _LOOK_AT_PROMISED_S)
+        since = time.time() - interval
         objects = self._store.promises.unarchived(self._name, _MOST_INSTANCES, since)
         if objects:
             self._commitments.begin(self._name, objects, deadline_at=time.time() + self._settings.timeout_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from qsmnode.config import DeliverySettings
 from qsmnode.errors import PeerError
+from qsmnode.ledger import Store
 from qsmnode.node.commitment.decide import Next, after_report, is_for_good, wait_s
-from qsmnode.node.wire import commitment
+from qsmnode.node.commitment_messages import take_demand, take_report
+from qsmnode.node.wire import command, commitment
 from qsmnode.node.wire.commitment import (
     Demand,
     TooMany,
@@ -20,9 +23,22 @@ from qsmnode.node.wire.commitment import (
     encode_demand,
     encode_report,
 )
-from qsmnode.node.wire.uids import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from qsmnode.node.wire.uids import (
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    STORAGE_COMMITMENT,
+    STORAGE_COMMITMENT_INSTANCE,
+)
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store(tmp_path_factory.mktemp("pure") / "store") as opened:
+        yield opened
+
+
 UIDS = st.integers(1, 10**20).map(lambda number: f"2.25.{number}")
 CODES = st.sampled_from([0, 0x0110, 0x0112, 0x0119, 0x0122, 0x0131, 0x0213, 0xFFFF])
 
@@ -109,3 +125,42 @@ def test_the_wait_grows_to_its_limit(tries: int) -> None:
 def test_who_does_not_know_the_service_is_not_asked_again() -> None:
     assert all(is_for_good(code) for code in (0x0112, 0x0118, 0x0122, 0x0123, 0x0124, 0x0211))
     assert not any(is_for_good(code) for code in (0x0000, 0x0110, 0x0213))
+
+
+ELEMENTS = st.sampled_from(
+    [
+        command.AFFECTED_SOP_CLASS,
+        command.AFFECTED_SOP_INSTANCE,
+        command.REQUESTED_SOP_CLASS,
+        command.REQUESTED_SOP_INSTANCE,
+        command.EVENT_TYPE,
+        command.ACTION_TYPE,
+    ]
+)
+VALUES = st.sampled_from([STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE, "", "2.25.1", 0, 1, 2, 3])
+KINDS = st.sampled_from([command.N_ACTION_RQ, command.N_EVENT_REPORT_RQ, command.C_STORE_RQ])
+DATA = st.binary(max_size=80) | st.sampled_from(
+    [
+        encode_demand(Demand("2.25.9", ((MR, "2.25.2"),))),
+        encode_report("2.25.9", [(MR, "2.25.2", 0)], EXPLICIT_LITTLE)[1],
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    KINDS,
+    st.dictionaries(ELEMENTS, VALUES),
+    DATA,
+    st.sampled_from([IMPLICIT_LITTLE, EXPLICIT_LITTLE]),
+)
+def test_whatever_is_said_is_answered_with_a_status(
+    store: Store, kind: int, elements: dict[int, command.Value], raw: bytes, syntax: str
+) -> None:
+    """Commands of any elements and data sets of any bytes, right ones among them."""
+    said = {command.COMMAND_FIELD: kind, **elements}
+    code, promise = take_demand(store, "mr1", said, raw, syntax, 0.0)
+    assert 0 <= code <= 0xFFFF
+    assert (code == 0) == (promise is not None)
+    # nobody was asked: no report is ever taken
+    assert take_report(store, "mr1", said, raw, syntax) in (0x0112, 0x0113, 0x0115, 0x0118, 0x0211)

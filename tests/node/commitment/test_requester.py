@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.node.commitment.conftest import House
+from tests.peers.certificates import Authority
 from tests.peers.commitment import CommittingArchive
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -29,6 +32,19 @@ def test_a_report_commits_a_delivery(committing_archive: Archive, build_house: B
     assert sorted(uids) == sorted(archive.stored)
     house.until(lambda: archive.answers == [0x0000], "an answer to the report")
     assert [row.state for row in house.store.commitments.all()] == ["settled"]
+
+
+def test_a_report_comes_through_tls(committing_archive: Archive, build_house: Build, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    shown = authority.issue("pacs")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown.certificate, shown.key)
+    archive = committing_archive(tls=context)
+    house = build_house({"archive": {**archive.peer, "tls": {"ca": str(shown.ca)}}})
+    house.add(3, "archive")
+    house.start()
+    house.until_state("committed")
+    house.until(lambda: archive.answers == [0x0000], "an answer to the report")
 
 
 @pytest.mark.parametrize(
@@ -170,3 +186,18 @@ def test_an_archive_that_hangs_up_when_it_is_asked_is_one_alert_and_one_when_it_
     house.until_state("committed")
     assert caplog.text.count("asked for storage commitment again later") == 1
     assert caplog.text.count("can be asked for storage commitment again") == 1
+
+
+def test_an_unconfirmed_delivery_is_asked_about_again_on_request(
+    committing_archive: Archive, build_house: Build
+) -> None:
+    archive = committing_archive(silent=True)
+    house = build_house({"archive": archive.peer}, {"timeout_s": 0.3, "linger_s": 0})
+    house.add(2, "archive")
+    house.start()
+    unconfirmed = house.until_state("unconfirmed")
+    archive.silent = False
+    archive.node = lambda: house.port
+    house.store.deliveries.retry(unconfirmed.id)
+    house.until_state("committed")
+    assert len(archive.stores) == 2  # nothing is sent again for it
