@@ -8,7 +8,7 @@ import threading
 from types import FrameType
 from typing import Protocol
 
-from qsmnode.config import Config
+from qsmnode.config import Config, NodeSettings
 from qsmnode.ledger.stock import take_stock
 from qsmnode.ledger.store import Store
 from qsmnode.node.assembler import Assembler
@@ -109,14 +109,22 @@ def run_until_signalled(node: Node) -> None:
         signal.signal(number, ask)
     with node:
         _log.info(
-            "listening as %s on %s port %d, store %s",
+            "listening as %s on %s %s, store %s",
             node.config.node.ae_title,
             node.config.node.bind,
-            node.port,
+            _ports(node.config.node),
             node.config.node.store,
         )
         while not asked.wait(_LOOK_S):
             pass  # the system may hand a signal to another thread, which does not interrupt this wait
+
+
+def _ports(settings: NodeSettings) -> str:
+    """What is listened on, for the log."""
+    ports = [] if settings.plain_port is None else [f"port {settings.plain_port}"]
+    if settings.tls is not None:
+        ports.append(f"port {settings.tls.port} with TLS")
+    return " and ".join(ports)
 
 
 def _boot(store: Store) -> None:

@@ -24,7 +24,7 @@ _WORDS = {
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it showed no certificate",
     "NO_SHARED_CIPHER": "it offers no cipher suite of BCP 195",
     "TLSV1_ALERT_UNKNOWN_CA": "it does not trust this node's certificate authority",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a certificate from this node: set node.tls",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a certificate from this node: add one to its tls",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "it finds this node's certificate expired",
     "SSLV3_ALERT_BAD_CERTIFICATE": "it refuses this node's certificate",
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it refuses this node's certificate",
