@@ -25,13 +25,12 @@ def peer(archive: Any, **more: object) -> dict[str, object]:
 def test_a_large_delivery_takes_as_many_associations_as_it_may(
     outbox: OutboxOf, archive_answering: Archive, associations: int
 ) -> None:
-    together = threading.Barrier(associations)
-    waited = threading.Event()
+    met = threading.Event()
+    together = threading.Barrier(associations, action=met.set)
 
     def answer(_: object) -> int:
-        if not waited.is_set():
+        if not met.is_set():
             together.wait(20)  # as many objects are under way at once
-            waited.set()
         return 0
 
     archive = archive_answering(answer)
