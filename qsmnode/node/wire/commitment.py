@@ -26,8 +26,9 @@ ALL_COMMITTED, SOME_FAILED = 1, 2
 
 MOST_OBJECTS = 20_000
 """In one request; no exam has more."""
-LONGEST = 8 << 20
-"""Bytes of a request or report: twice what so many objects need."""
+LONGEST = 4 << 20
+"""Bytes of a request or report: more than so many objects need."""
+_ITEM = b"\xfe\xff\x00\xe0"
 
 NOT_NAMED = "not named in the report"
 _REQUEST_WORDS = "a storage commitment request"
@@ -69,7 +70,7 @@ def decode_demand(raw: bytes, transfer_syntax: str) -> Demand:
         TooMany: more than :data:`MOST_OBJECTS`.
         PeerError: it cannot be read, or says not what is to be kept.
     """
-    dataset = decoded(raw, _REQUEST_WORDS, transfer_syntax)
+    dataset = _decoded(raw, _REQUEST_WORDS, transfer_syntax)
     objects = tuple(dict.fromkeys(_references(dataset, "ReferencedSOPSequence", _REQUEST_WORDS)))
     if not objects:
         raise PeerError(f"{_REQUEST_WORDS} that names no object")
@@ -97,9 +98,10 @@ def decode_report(raw: bytes, transfer_syntax: str) -> Report:
     """Read the data set of an N-EVENT-REPORT; what is named as both kept and failed has failed.
 
     Raises:
+        TooMany: more than :data:`MOST_OBJECTS`.
         PeerError: it cannot be read.
     """
-    dataset = decoded(raw, _REPORT_WORDS, transfer_syntax)
+    dataset = _decoded(raw, _REPORT_WORDS, transfer_syntax)
     verdicts = {
         uid: status.SUCCESS for _, uid in _references(dataset, "ReferencedSOPSequence", _REPORT_WORDS)
     }
@@ -116,10 +118,16 @@ def words(failures: Iterable[int | None]) -> str:
     return "; ".join(f"{count} x {text}" for text, count in counted.items())
 
 
+def _decoded(raw: bytes, what: str, transfer_syntax: str) -> Dataset:
+    """Its items are counted before any is made: a few bytes each, they would take very much memory."""
+    count = raw.count(_ITEM)
+    if count > MOST_OBJECTS:
+        raise TooMany(f"{what} with {count} objects; at most {MOST_OBJECTS} at a time")
+    return decoded(raw, what, transfer_syntax)
+
+
 def _references(dataset: Dataset, keyword: str, what: str) -> list[tuple[str, str]]:
     found = items(dataset, keyword)
-    if len(found) > MOST_OBJECTS:
-        raise TooMany(f"{what} with {len(found)} objects; at most {MOST_OBJECTS} at a time")
     return [(said(item, "ReferencedSOPClassUID", what), _uid(item, what)) for item in found]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -14,8 +15,10 @@ from qsmnode.errors import PeerError
 from qsmnode.ledger import Store
 from qsmnode.node.commitment.decide import Next, after_report, is_for_good, wait_s
 from qsmnode.node.commitment_messages import take_demand, take_report
-from qsmnode.node.wire import command, commitment
+from qsmnode.node.wire import command
 from qsmnode.node.wire.commitment import (
+    LONGEST,
+    MOST_OBJECTS,
     Demand,
     TooMany,
     decode_demand,
@@ -79,11 +82,26 @@ def test_a_message_with_flipped_bytes_is_read_or_refused(data: st.DataObject) ->
         decode_report(bytes(changed), IMPLICIT_LITTLE)
 
 
-def test_a_request_for_more_than_any_exam_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = encode_demand(Demand("2.25.1", ((MR, "2.25.2"), (MR, "2.25.3"))))
-    monkeypatch.setattr(commitment, "MOST_OBJECTS", 1)
-    with pytest.raises(TooMany, match="2 objects; at most 1"):
-        decode_demand(raw, IMPLICIT_LITTLE)
+def test_a_request_for_more_than_any_exam_has_is_refused_before_it_is_unpacked() -> None:
+    """Half a million empty items in 4 MB would become hundreds of megabytes."""
+    items = bytes.fromhex("feff00e000000000") * (LONGEST // 8)
+    raw = bytes.fromhex("08009911") + len(items).to_bytes(4, "little") + items
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooMany, match="objects; at most 20000"):
+            decode_demand(raw, IMPLICIT_LITTLE)
+        with pytest.raises(TooMany, match="objects; at most 20000"):
+            decode_report(raw, IMPLICIT_LITTLE)
+        assert tracemalloc.get_traced_memory()[1] < LONGEST
+    finally:
+        tracemalloc.stop()
+
+
+def test_as_many_objects_as_are_taken_fit_into_a_message() -> None:
+    longest = "2.25." + "9" * 59
+    failed = (longest, longest, 0x0112)
+    sizes = [len(encode_report(longest, [failed] * count, EXPLICIT_LITTLE)[1]) for count in (1, 2)]
+    assert sizes[0] + (sizes[1] - sizes[0]) * MOST_OBJECTS < LONGEST
 
 
 def test_what_is_named_as_kept_and_as_failed_has_failed() -> None:
