@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from qsmnode.node.sender import role
+from qsmnode.node.sender.to_archive import OBJECTS_PER_ASSOCIATION
 
 OutboxOf = Callable[..., Any]
 Archive = Callable[..., Any]
-COUNT = 64
+COUNT = 2 * OBJECTS_PER_ASSOCIATION
 
 
 def peer(archive: Any, **more: object) -> dict[str, object]:
@@ -35,11 +36,12 @@ def test_a_large_delivery_takes_as_many_associations_as_it_may(
 
     archive = archive_answering(answer)
     box = outbox({"pacs": peer(archive, associations=associations)})
-    box.add(COUNT, "pacs")
+    count = associations * OBJECTS_PER_ASSOCIATION
+    box.add(count, "pacs")
     box.start()
     box.wait("pacs", "sent")
     assert archive.associations == associations
-    assert Counter(uid for uid, _ in archive.attempts) == {f"1.2.{n}": 1 for n in range(1, COUNT + 1)}
+    assert Counter(uid for uid, _ in archive.attempts) == {f"1.2.{n}": 1 for n in range(1, count + 1)}
     assert box.store.deliveries.unsent(box.delivery("pacs")) == []
 
 
@@ -49,9 +51,9 @@ def test_a_refusal_for_good_among_many(outbox: OutboxOf, archive_answering: Arch
     box.add(COUNT, "pacs")
     box.start()
     row = box.wait("pacs", "parked")
-    assert "refuses 6 of 64 objects" in row.reason
+    assert "refuses 3 of 32 objects" in row.reason
     assert len(archive.attempts) == COUNT
-    assert len(box.store.deliveries.unsent(row)) == 6
+    assert len(box.store.deliveries.unsent(row)) == 3
 
 
 def test_an_archive_that_fills_up_ends_all_of_them(outbox: OutboxOf, archive_answering: Archive) -> None:
