@@ -108,11 +108,8 @@ class Courier:
             files = [self._file(item) for item in objects]
         except (UnreadableDicom, OSError) as error:
             return Shortfall(f"an object of this node's store cannot be read: {error}", permanent=True)
-        acknowledgements = Acknowledgements(lambda indices: self._note(delivery, objects, indices))
-        try:
+        with Acknowledgements(lambda indices: self._note(delivery, objects, indices)) as acknowledgements:
             return self._send(delivery.peer, peer, files, acknowledgements.add)
-        finally:
-            acknowledgements.flush()
 
     def _send(
         self, name: str, peer: Peer, files: Sequence[Part10], acknowledged: Callable[[int], None]

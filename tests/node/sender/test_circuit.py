@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,12 +58,30 @@ def test_it_is_open_exactly_after_enough_failures_since_the_last_success(outcome
         assert 0 <= circuit.wait_s <= SETTINGS.longest_backoff_s
 
 
-@given(st.lists(st.one_of(st.integers(0, 9), st.none()), max_size=80))
-def test_every_acknowledgement_is_written_once_and_in_order(steps: list[int | None]) -> None:
-    written: list[list[int]] = []
-    acknowledgements = Acknowledgements(lambda indices: written.append(list(indices)))
-    for step in steps:
-        acknowledgements.flush() if step is None else acknowledgements.add(step)
-    acknowledgements.flush()
-    assert [index for each in written for index in each] == [step for step in steps if step is not None]
-    assert all(1 <= len(each) <= 16 for each in written)
+@given(st.lists(st.integers(0, 9), max_size=80))
+def test_every_acknowledgement_is_written_once_and_in_order(indices: list[int]) -> None:
+    written: list[int] = []
+    with Acknowledgements(written.extend) as acknowledgements:
+        for index in indices:
+            acknowledgements.add(index)
+    assert written == indices
+
+
+def test_a_write_that_fails_is_told_to_whoever_sends() -> None:
+    def write(_: Sequence[int]) -> None:
+        raise OSError("the disk is on fire")
+
+    def send(count: float, error: Exception | None = None) -> None:
+        with Acknowledgements(write) as acknowledgements:
+            while count > 0:
+                acknowledgements.add(1)
+                count -= 1
+            if error is not None:
+                raise error
+
+    with pytest.raises(OSError, match="on fire"):
+        send(1)
+    with pytest.raises(OSError, match="on fire"):
+        send(float("inf"))  # before the end, too
+    with pytest.raises(KeyError):
+        send(0, KeyError())  # what ended the sending is not hidden
