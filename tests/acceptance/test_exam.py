@@ -10,8 +10,10 @@ from typing import Any
 import pydicom
 
 from qsmnode.phantom.exam import write_exam
+from qsmnode.phantom.visit import PATIENT_NAME
 from tests.acceptance.conftest import Scan
 from tests.acceptance.running import RunningNode, qsmnode
+from tests.campaigns.site import check_no_names, check_private
 
 
 def _results(folder: Path) -> list[str]:
@@ -39,6 +41,12 @@ def test_a_whole_exam_in_one_association_gives_one_result_and_no_refusal(
     assert all(item["reason"] for item in listed if item["state"] != "queued")
     slices = scan.head.stack.grid.shape[2]
     assert _results(node.config.parent / "out") == ["MR"] * slices + ["SR"]
+    assert node.stop() == 0
+    check_private(node.store)
+    check_no_names(node.log, PATIENT_NAME)
+    told = "".join(path.read_text() for path in (node.store / "audit").glob("*.log"))
+    for event in ("Application Start", "DICOM Instances Transferred", "Export", "Application Stop"):
+        assert f'originalText="{event}"' in told
 
 
 def _slice_by_slice(files: tuple[Path, ...]) -> list[list[Path]]:
