@@ -149,10 +149,10 @@ class Commitments:
                 due_at=due_at,
             )
 
-    def lose_all_asking(self) -> None:
-        """At start: whoever was asking is gone; asked again under new UIDs."""
-        for row in self._select("state = 'asking' ORDER BY id", ()):
-            self._db.move("commitment", row.id, "lost", "the node was restarted while it asked")
+    def lose_all_open(self) -> None:
+        """At start: a report may have found nobody here; asked again under new UIDs."""
+        for row in self._open("1", ()):
+            self._db.move("commitment", row.id, "lost", "the node was restarted before its report came")
 
     def report(self, peer: str, transaction_uid: str, failures: Mapping[str, int]) -> bool | None:
         """Keep a peer's report, durable; None where it was asked for nothing under this UID.
@@ -223,7 +223,9 @@ class Commitments:
 
     def commit(self, delivery: DeliveryRow) -> None:
         """The peer has answered for every object."""
-        self._db.move("delivery", delivery.id, "committed", finished_at=time.time())
+        with self._db.transaction():
+            self._close(delivery, "its delivery is committed")
+            self._db.move("delivery", delivery.id, "committed", finished_at=time.time())
 
     def rounds(self, delivery: DeliveryRow) -> int:
         """How many reports in a row had failures, since somebody last asked for a retry."""
@@ -239,10 +241,7 @@ class Commitments:
                 " (SELECT id FROM product_object WHERE product_id = ? AND sop_instance_uid = ?)",
                 [(delivery.id, delivery.product_id, uid) for uid in uids],
             )
-            for row in self._select(
-                "delivery_id = ? AND state IN ('asking', 'asked') ORDER BY id", (delivery.id,)
-            ):
-                self._db.move("commitment", row.id, "expired", "its objects are sent again")
+            self._close(delivery, "its objects are sent again")
             rounds = self.rounds(delivery) + 1
             if next_try_at is None:
                 self._db.move(
@@ -268,6 +267,14 @@ class Commitments:
             (delivery.product_id,),
         )
         return found[0]["study_uid"], found[0]["series_uid"]
+
+    def _close(self, delivery: DeliveryRow, reason: str) -> None:
+        """No report is waited for any more."""
+        for row in self._open("delivery_id = ?", (delivery.id,)):
+            self._db.move("commitment", row.id, "expired", reason)
+
+    def _open(self, where: str, parameters: tuple[object, ...]) -> list[CommitmentRow]:
+        return self._select(f"{where} AND state IN ('asking', 'asked') ORDER BY id", parameters)
 
     def _tell(self, row: CommitmentRow, reason: str) -> None:
         """Say of a delivery what it waits for; its state stays as it is."""

@@ -58,7 +58,7 @@ DELIVERY = {
 
 COMMITMENT = {
     "asking": {"asked", "answered", "lost", "expired"},
-    "asked": {"answered", "expired"},
+    "asked": {"answered", "lost", "expired"},
     # a report may come late, also for a request of which nobody knows whether it arrived
     "lost": {"answered"},
     "expired": {"answered"},

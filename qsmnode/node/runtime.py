@@ -56,7 +56,6 @@ class Node:
         # who tells of it, then the way of a study backwards: nothing is handed to a role that isn't there yet
         self._roles: tuple[Role, ...] = (
             self._audit,
-            Commitment(config, self.store),
             Sender(config, self.store),
             Worker(config, self.store),
             Assembler(config, self.store),
@@ -64,6 +63,7 @@ class Node:
             Retention(config, self.store),
             self._control,
             self._receiver,
+            Commitment(config, self.store),  # asks when the answer can come in
         )
         self._started: list[Role] = []
 

@@ -79,7 +79,7 @@ def test_a_delivery_is_asked_about_once_and_again_after_a_restart() -> None:
         assert store.commitments.unasked("other") == []
         transaction = _ask(store, delivery)
         assert store.commitments.unasked("pacs") == []
-        store.commitments.lose_all_asking()
+        store.commitments.lose_all_open()
         assert [row.id for row in store.commitments.unasked("pacs")] == [delivery.id]
         # nobody knows whether that request arrived: its report counts all the same
         assert store.commitments.report("pacs", transaction, dict.fromkeys(UIDS, 0)) is True

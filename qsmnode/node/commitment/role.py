@@ -21,8 +21,8 @@ class Commitment:
             self._parts.append(Provider(config, store))
 
     def start(self) -> None:
-        """Begin; what was being asked when the last process ended is asked again."""
-        self._store.commitments.lose_all_asking()
+        """Begin; what was not answered when the last process ended is asked again."""
+        self._store.commitments.lose_all_open()
         for part in self._parts:
             part.loop.start()
 

@@ -51,7 +51,7 @@ class House:
     def start(self) -> None:
         self.store.instances.end_all_associations()
         self.store.deliveries.release_all_sending()
-        for kind in (Commitment, Sender, Receiver):
+        for kind in (Sender, Receiver, Commitment):
             self._roles.append(kind(self.config, self.store))
             self._roles[-1].start()
 
