@@ -18,6 +18,7 @@ from qsmnode.ledger import states
 from qsmnode.ledger.migrate import SCHEMA_VERSION, copy_ledger, migrate, version_of
 
 _log = logging.getLogger(__name__)
+_GATHER_S = 0.02
 APPLICATION_ID = 0x51534D4E  # "QSMN": tells this ledger from any other SQLite file
 
 
@@ -116,10 +117,15 @@ class Database:
             return self._version
 
     def wait_for_change(self, since: int, timeout_s: float) -> int:
-        """Wait until something was committed after ``since`` or the time is up; the current version."""
+        """Wait until something was committed after ``since`` or the time is up; the current version.
+
+        A change is told a moment late: while a scanner sends, every role would look at every single object.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._version > since, timeout_s)
-            return self._version
+            changed = self._changed.wait_for(lambda: self._version > since, timeout_s)
+        if changed:
+            time.sleep(min(_GATHER_S, timeout_s))
+        return self.version
 
     def wake(self) -> None:
         """Let every waiting role look again (at shutdown, or when the outside changed)."""

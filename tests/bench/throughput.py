@@ -38,7 +38,7 @@ from tests.peers import programs
 from tests.peers.orthanc import Orthanc
 from tests.peers.ports import free_port, is_listening
 
-_UID = "1.2.826.0.1.3680043.10.{:016d}"  # always as long
+_UID = "1.2.826.0.1.3680043.10.1{:016d}"  # always as long
 _PATIENCE_S = 600
 NODE, ORTHANC, STORESCP = "this node", "Orthanc", "storescp"
 
@@ -94,12 +94,13 @@ class Receiving:
         self.port = port
         self._pid = pid
 
-    def forget_peak(self) -> None:
-        """Look for its peak memory anew."""
+    def forget_peak(self) -> float:
+        """Look for its peak memory anew; what it holds now, in MB."""
         Path(f"/proc/{self._pid}/clear_refs").write_text("5")
+        return self.peak_mb()
 
     def peak_mb(self) -> float:
-        """The most memory that it held since then."""
+        """The most memory that it held since then, in MB."""
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self._pid}/status").read_text())
         assert found is not None
         return int(found[1]) / 1000
@@ -191,10 +192,10 @@ def receiving(work: Path, count: int, lanes: int, rounds: int) -> dict[str, list
     return rates
 
 
-def large(work: Path, megabytes: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """MB per second and peak memory in MB of each receiver, for one enhanced object."""
+def large(work: Path, megabytes: int, rounds: int) -> dict[str, list[tuple[float, float, float]]]:
+    """MB/s of each receiver for one enhanced object, its peak memory, and how much of it the object took."""
     objects = Objects(megabytes * 1_000_000, EnhancedMRImageStorage)
-    found: dict[str, list[tuple[float, float]]] = {NODE: [], ORTHANC: [], STORESCP: []}
+    found: dict[str, list[tuple[float, float, float]]] = {NODE: [], ORTHANC: [], STORESCP: []}
     with ExitStack() as stack:
         sides = {
             NODE: stack.enter_context(node(work / "node")),
@@ -204,10 +205,11 @@ def large(work: Path, megabytes: int, rounds: int) -> dict[str, list[tuple[float
         for number in range(rounds + 1):
             for name in _rotated(list(sides), number):
                 objects.write(work / "send", 1)
-                sides[name].forget_peak()
+                before = sides[name].forget_peak()
                 rate = megabytes / send([work / "send"], sides[name])
                 if number:
-                    found[name].append((rate, sides[name].peak_mb()))
+                    peak = sides[name].peak_mb()
+                    found[name].append((rate, peak, peak - before))
     return found
 
 
@@ -295,19 +297,19 @@ def main() -> None:
                 _large_rows(large(work / "large", given.large_mb, given.rounds)),
             )
         if "sending" in given.parts:
-            _show(
-                "throughput_sending", _sending_rows(sending(work / "sending", given.instances, given.rounds))
-            )
+            rates_by_pair = sending(work / "sending", given.instances, given.rounds)
+            _show("throughput_sending", "131 KB each.", _sending_rows(rates_by_pair))
 
 
-def _large_rows(found: dict[str, list[tuple[float, float]]]) -> list[Row]:
-    speed = {name: statistics.median(rate for rate, _ in values) for name, values in found.items()}
+def _large_rows(found: dict[str, list[tuple[float, float, float]]]) -> list[Row]:
+    speed = {name: statistics.median(rate for rate, _, _ in values) for name, values in found.items()}
     return [
         {
             "receiver": name,
             "MB/s": round(speed[name]),
             "x storescp": round(speed[name] / speed[STORESCP], 2),
-            "peak MB": round(max(peak for _, peak in values)),
+            "peak MB": round(max(peak for _, peak, _ in values)),
+            "of it for the object": round(max(more for _, _, more in values)),
         }
         for name, values in found.items()
     ]

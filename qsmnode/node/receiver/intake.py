@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import secrets
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from pathlib import Path
 
 from qsmnode.errors import PeerError
 from qsmnode.ledger.store import Store, fsync_folder
-from qsmnode.node.receiver.recovery import FOLDER
 from qsmnode.node.receiver.reserve import Reserve, Space, space_of
 from qsmnode.node.receiver.seal import seal
+from qsmnode.node.receiver.shelf import Place, Shelf
 from qsmnode.node.wire import status
 from qsmnode.node.wire.part10 import encode_front
 
@@ -94,11 +93,18 @@ class Intake:
         self._space = space
         self._refusing = False
 
-    def begin(self, described: Described, association: Callable[[], int]) -> Arrival | Refusal:
-        """Get ready for a data set; ``association`` gives the row of the association that it comes in."""
+    def begin(self, described: Described, association: Callable[[], int], shelf: Shelf) -> Arrival | Refusal:
+        """Get ready for a data set.
+
+        Args:
+            described: what the command said about it.
+            association: gives the row of the association that it comes in.
+            shelf: gives it its place.
+        """
         try:
             self.check_space()
-            return Arrival(self, described, association())
+            row = association()
+            return Arrival(self, described, row, shelf.place())
         except OSError as error:
             return Refusal(self.out_of_resources(described, f"the disk: {error.strerror}"), self.largest)
         except sqlite3.Error as error:
@@ -128,10 +134,10 @@ class Arrival:
     """One object on its way into the store: a file that the node named, hashed as it comes.
 
     Raises:
-        OSError: the file cannot be made.
+        OSError: nothing can be written.
     """
 
-    def __init__(self, intake: Intake, described: Described, association_id: int) -> None:
+    def __init__(self, intake: Intake, described: Described, association_id: int, place: Place) -> None:
         self._intake = intake
         self._described = described
         self._association_id = association_id
@@ -139,16 +145,15 @@ class Arrival:
         self._size = 0
         self._look_at = _LOOK_AT_DISK_EVERY
         self._failure: Answer | None = None
-        token = secrets.token_hex(16)
-        self._relative = f"{FOLDER}/{token[:2]}/{token}.dcm"
-        self._path = intake.store.path(self._relative)
+        self._place = place
+        self._path = place.path
         front = encode_front(
             described.sop_class_uid,
             described.sop_instance_uid,
             described.transfer_syntax,
             described.calling_ae,
         )
-        self._file = os.fdopen(_create(self._path), "wb", buffering=_DISK_BUFFER)
+        self._file = os.fdopen(place.descriptor, "wb", buffering=_DISK_BUFFER)
         self._front_size = len(front)
         try:
             self._file.write(front)
@@ -179,7 +184,8 @@ class Arrival:
                 os.pwrite(self._file.fileno(), seal(self._size, self._hash.digest()), 0)
                 os.fsync(self._file.fileno())
                 self._file.close()
-                fsync_folder(self._path.parent)
+                if not self._place.named:
+                    fsync_folder(self._path.parent)
             except OSError as error:
                 self._give_up(f"the disk: {error.strerror}")
         return self._failure or self._enter()
@@ -214,7 +220,7 @@ class Arrival:
             transfer_syntax=described.transfer_syntax,
             sha256=sha256,
             size=self._front_size + self._size,
-            path=self._relative,
+            path=self._place.relative,
             association_id=self._association_id,
             durable=False,  # the file is, and a start makes its row again
         )
@@ -231,7 +237,7 @@ class Arrival:
         store = self._intake.store
         try:
             known = store.instances.known(uid, sha256)
-            mine = self._relative in store.instances.paths()
+            mine = self._place.relative in store.instances.paths()
         except sqlite3.Error:
             # not even that can be asked: the file stays, and the next start decides
             return self._intake.out_of_resources(self._described, f"the ledger: {error}")
@@ -253,13 +259,3 @@ def _grown(size: int, data: memoryview, largest: int) -> int:
     if size > largest:
         raise PeerError(f"a data set of more than {largest // 1_000_000} MB (limits.max_object_mb)")
     return size
-
-
-def _create(path: Path) -> int:
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-    try:
-        return os.open(path, flags, 0o600)
-    except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        fsync_folder(path.parent.parent)
-        return os.open(path, flags, 0o600)

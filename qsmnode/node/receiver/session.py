@@ -15,6 +15,7 @@ from qsmnode.node.receiver.commitment import LOOK_S, Commitments, Gathered, Offe
 from qsmnode.node.receiver.door import Door
 from qsmnode.node.receiver.intake import Answer, Arrival, Described, Intake, Refusal
 from qsmnode.node.receiver.settings import ListedPeer, ReceiverSettings
+from qsmnode.node.receiver.shelf import Shelf
 from qsmnode.node.wire import acse, command, status
 from qsmnode.node.wire.command import Command
 from qsmnode.node.wire.connection import MAX_PDU, Connection, fragments
@@ -86,6 +87,7 @@ class Session:
     ) -> None:
         self._house = house
         self._tls = tls
+        self._shelf = Shelf(house.intake.store)
         self._settings = house.settings
         self._connection = connection
         self._address = address
@@ -107,6 +109,7 @@ class Session:
         finally:
             if self._request is not None:
                 self._request.data.discard()
+            self._shelf.clear()
             if self._commitments is not None:
                 self._commitments.end()
             if self._tally.stored or self._tally.refused:
@@ -289,7 +292,7 @@ class Session:
             calling_ae=self._peer.ae_title,
             peer=self._peer.name,
         )
-        return self._house.intake.begin(described, self._association)
+        return self._house.intake.begin(described, self._association, self._shelf)
 
     def _association(self) -> int:
         """The ledger's row of this association, made with its first object: an echo leaves none."""
@@ -301,6 +304,7 @@ class Session:
         return self.association_id
 
     def _end_in_ledger(self) -> None:
+        self._shelf.clear()
         if self.association_id is None:
             return
         try:

@@ -26,6 +26,7 @@ from qsmnode.node.assembler import Assembler
 from qsmnode.node.headers import HeaderLimits, HeaderReader
 from qsmnode.node.receiver.intake import Answer, Described, Intake
 from qsmnode.node.receiver.reserve import Reserve
+from qsmnode.node.receiver.shelf import Shelf
 from qsmnode.node.wire.part10 import read_front
 
 _PATIENCE_S = 30.0
@@ -60,6 +61,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.intake = Intake(self.store, Reserve())
+        self.shelf = Shelf(self.store)
 
     def hand_in(self, path: Path, association: str = "mr1", calling_ae: str = "MR1") -> Answer:
         """One object on an open association, byte for byte as it would come over the wire."""
@@ -71,7 +73,7 @@ class Bench:
         described = Described(
             front.sop_class_uid, front.sop_instance_uid, front.transfer_syntax, calling_ae, association
         )
-        arrival = self.intake.begin(described, lambda: self.associations[association])
+        arrival = self.intake.begin(described, lambda: self.associations[association], self.shelf)
         arrival.take(memoryview(path.read_bytes())[front.offset :])
         return arrival.finish()
 
