@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import resource
 import secrets
 import shutil
 import sys
@@ -135,6 +136,25 @@ def failed(campaign: Campaign) -> str:
     return f"a full disk at step {at} of {total}"
 
 
+def limited(campaign: Campaign) -> str:
+    """One point: no file can grow beyond a random size; the node refuses, and goes on when that is over."""
+    site = campaign.site("limited")
+    assert site.start()
+    assert site.node is not None
+    size = campaign.random.randint(1_000, 400_000)
+    _, hardest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.prlimit(site.node.pid, resource.RLIMIT_FSIZE, (size, hardest))
+    site.send(campaign.small)
+    taken = len(site.acknowledged)
+    resource.prlimit(site.node.pid, resource.RLIMIT_FSIZE, (hardest, hardest))
+    site.send(campaign.small)
+    assert len(site.acknowledged) == len(campaign.small), site.log.read_text()[-4000:]
+    assert site.until_settled()
+    site.node.end()
+    _recover(campaign, site, "receiving", receiving(campaign))
+    return f"files of {size} bytes at most: {taken} of {len(campaign.small)} taken, the rest afterwards"
+
+
 def power_cut(campaign: Campaign) -> str:
     """One point: killed while it receives, and the disk has only what was synced."""
     name, run = "receiving", receiving(campaign)
@@ -186,6 +206,7 @@ KINDS: dict[str, tuple[int, Callable[[Campaign], str]]] = {
     "receiving": (4, lambda campaign: killed(campaign, "receiving", receiving(campaign))),
     "exam": (3, lambda campaign: killed(campaign, "exam", exam(campaign))),
     "disk": (2, failed),
+    "limit": (1, limited),
     "power": (2, power_cut),
 }
 
