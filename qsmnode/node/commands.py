@@ -103,7 +103,10 @@ def perform(desk: Desk, verb: str, arguments: Mapping[str, Any]) -> str:
 
 
 def _is_purged(store: Store, job: int) -> bool:
-    return any(row.id == job and store.holdings.are_purged(row.acquisition_id) for row in store.jobs.all())
+    try:
+        return store.holdings.are_purged(store.jobs.get(job).acquisition_id)
+    except KeyError:
+        return False  # there is none: told by whoever is asked to change it
 
 
 def _ask(noun: str, identity: int, change: Callable[[], None]) -> None:

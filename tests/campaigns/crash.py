@@ -101,7 +101,7 @@ def exam(campaign: Campaign) -> Callable[[Site, Steps | None], bool]:
         if not site.start(steps):
             return False
         site.send(campaign.head)
-        return len(site.acknowledged) == len(campaign.head) and site.until_settled()
+        return len(site.acknowledged) == len(campaign.head) and site.until_settled(deliveries=2)
 
     return run
 

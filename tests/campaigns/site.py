@@ -148,15 +148,15 @@ class Site:
             return
         self.acknowledged.update(result.path for result in results if result.sent)
 
-    def settled(self) -> bool:
-        """Whether nothing is left to do."""
+    def settled(self, deliveries: int) -> bool:
+        """Whether nothing is left to do, and so many deliveries were made."""
         with Store(self.store, read_only=True) as store:
-            return not stuck(store)
+            return len(store.deliveries.all()) >= deliveries and not stuck(store)
 
-    def until_settled(self) -> bool:
+    def until_settled(self, deliveries: int = 0) -> bool:
         """Until nothing is left to do; False where the node died before."""
         deadline = time.monotonic() + _PATIENCE_S
-        while not self.settled():
+        while not self.settled(deliveries):
             assert self.node is not None
             if not self.node.alive():
                 return False
