@@ -22,7 +22,7 @@ class RetentionSettings(Settings):
         description="Size in GB of the store above which what may go goes, oldest first; left out: no limit.",
     )
     min_free_percent: Number = Field(
-        10.0,
+        5.0,
         ge=0,
         lt=100,
         description="Free percentage of the disk below which what may go goes, oldest first; 0: never.",
