@@ -59,11 +59,11 @@ def test_a_refusal_for_good_is_parked_at_once_and_the_rest_is_sent(
     with caplog.at_level(logging.WARNING):
         box.start()
         row = box.wait("pacs", "parked")
+        box.wait_until(lambda: row.reason in caplog.text, "pacs")
     assert row.tries == 1
     for word in ("pacs (ARCHIVE at 127.0.0.1:", "refuses 1 of 4 objects", "0xC000", "then retry"):
         assert word in row.reason
     assert Counter(archive.attempts) == {(f"1.2.{n}", 0xC000 if n == 2 else 0): 1 for n in range(1, 5)}
-    assert row.reason in caplog.text
 
     archive.answer = lambda _: 0x0000
     box.store.deliveries.retry(row.id)
