@@ -66,8 +66,9 @@ def _strain(residual: Float, magnitude: Float, noise: float) -> Float:
     freedom = magnitude.shape[0] - 1
     if not freedom or noise <= 0:
         return np.ones(residual.shape, dtype=np.float32)
-    expected = np.float32(STRAINED * noise * np.sqrt(freedom))
-    strain: Float = np.maximum(np.float32(1), residual * combined(magnitude) / expected)
+    # divided first: squares of a scanner's large numbers might overflow
+    signal = combined(magnitude * np.float32(1 / (STRAINED * noise * np.sqrt(freedom))))
+    strain: Float = np.maximum(np.float32(1), residual * signal)
     return strain
 
 
