@@ -12,9 +12,9 @@ from qsmnode.engine.mask.intensity import combined
 from qsmnode.engine.mask.refine import reliable
 from qsmnode.engine.types import Float, Mask
 
-# standard deviations of noise that the echoes may lie off their line before that counts: of noise alone,
-# three voxels in a thousand do with five echoes
-STRAINED = 2.0
+# standard deviations of noise that the echoes may lie off their line before that counts: noise alone does not
+# reach it, and fields that vary within a voxel seldom do
+STRAINED = 4.0
 
 
 class Limits(Protocol):
@@ -62,13 +62,16 @@ def judged(
 
 
 def _strain(residual: Float, magnitude: Float, noise: float) -> Float:
-    """How far the echoes lie off their line, in ``STRAINED`` standard deviations of noise; at least 1."""
+    """Square of how far the echoes lie off their line, in ``STRAINED`` deviations of noise; at least 1.
+
+    As residuals are weighted in 10.1002/mrm.24272.
+    """
     freedom = magnitude.shape[0] - 1
     if not freedom or noise <= 0:
         return np.ones(residual.shape, dtype=np.float32)
     # divided first: squares of a scanner's large numbers might overflow
     signal = combined(magnitude * np.float32(1 / (STRAINED * noise * np.sqrt(freedom))))
-    strain: Float = np.maximum(np.float32(1), residual * signal)
+    strain: Float = np.maximum(np.float32(1), residual * signal) ** 2
     return strain
 
 
