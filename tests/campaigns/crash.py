@@ -187,8 +187,8 @@ def _recover(campaign: Campaign, site: Site, name: str, run: Callable[[Site, Ste
     assert site.node.end() == 0
     check_acknowledged(site.store, sorted(site.acknowledged), purged=True)
     check_private(site.store)
-    for name in campaign.names:
-        check_no_names(site.log, name)
+    for patient in campaign.names:
+        check_no_names(site.log, patient)
     with Store(site.store) as store:
         assert stuck(store) == []
         made = Counter(

@@ -193,7 +193,8 @@ def test_jobs_of_an_empty_store(used_site: Path, capsys: Capture) -> None:
     assert main(["jobs", "-c", str(used_site)]) == 0
     assert capsys.readouterr().out == "instances: none\n"
     assert main(["jobs", "-c", str(used_site), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"instances": {}, "unusable": [], "acquisitions": []}
+    empty = {"instances": {}, "promised": {}, "unusable": [], "acquisitions": []}
+    assert json.loads(capsys.readouterr().out) == empty
 
 
 def test_retry_and_cancel_of_what_is_not_there(used_site: Path, capsys: Capture) -> None:
