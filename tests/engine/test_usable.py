@@ -31,7 +31,7 @@ def fitted(method: str, bend_rad: float) -> FieldMap:
 
 @pytest.mark.parametrize("method", ["weighted_fit", "complex_fit"])
 def test_a_voxel_off_its_line_by_more_than_noise_counts_less_the_farther_it_is(method: str) -> None:
-    still, bent, more = (fitted(method, bend).weight[BAD] for bend in (0.0, 0.4, 0.6))
+    still, bent, more = (fitted(method, bend).weight[BAD] for bend in (0.0, 0.2, 0.4))
     assert still > 0.5
     assert 0 < more < 0.6 * bent
     assert bent < 0.6 * still
@@ -39,7 +39,7 @@ def test_a_voxel_off_its_line_by_more_than_noise_counts_less_the_farther_it_is(m
 
 @pytest.mark.parametrize("method", ["weighted_fit", "complex_fit"])
 def test_noise_alone_takes_nothing_from_nearly_every_voxel(method: str) -> None:
-    """A misfit of ``STRAINED`` deviations with four degrees of freedom: chi-square above 64, practically never."""
+    """A misfit of ``STRAINED`` deviations: practically never, with four degrees of freedom."""
     found = fitted(method, 0.0)
     ordinary = np.median(found.weight)
     less = np.mean(found.weight < 0.99 * ordinary)
