@@ -7,17 +7,18 @@ from collections import Counter
 
 from qsmnode.node.wire.connection import Connection
 
-_MOST_LEAVING = 16
+_MOST_LEAVING = 64
 """Connections that were told to go and whose threads have not ended; a new one waits for them."""
 
-_PATIENCE_S = 1.0
+_PATIENCE_S = 0.25
 
 
 class Door:
     """Counts connections before they cost a thread; a flood of silent ones keeps no listed peer out.
 
     A connection without an association is a stranger, one with an association a guest. Where there are too
-    many strangers the oldest has to go, never the newest: it may be a peer's.
+    many strangers the oldest that never said anything has to go, else the oldest: never the newest, which
+    may be a peer's.
 
     Args:
         most_guests: associations at the same time.
@@ -84,4 +85,5 @@ class Door:
             crowded = counts.most_common(1)[0][0]
         else:
             return None
-        return next(each for each, at in self._strangers.items() if at == crowded)
+        there = [each for each, at in self._strangers.items() if at == crowded]
+        return next((each for each in there if each.is_silent), there[0])

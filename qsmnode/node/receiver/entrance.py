@@ -13,7 +13,7 @@ from qsmnode.config import NodeSettings
 from qsmnode.errors import UsageError
 from qsmnode.node.wire.tls import Renewable, TlsFiles
 
-_BACKLOG = 128
+_BACKLOG = 1024  # a flood must not fill it: whoever then knocks waits a second to knock again
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ _LONGEST_ASSOCIATE = 65536
 # some senders count header bytes as payload; more than that is no P-DATA that we asked for
 _LARGEST_PAYLOAD = MAX_PDU + 16
 _HEADER = struct.Struct(">BxI")
+_TCP_INFO = struct.Struct("128xQ")  # Linux: tcpi_bytes_received
 _PDV = struct.Struct(">IBB")
 _COMMAND_BIT, _LAST_BIT = 1, 2
 _SMALLEST_PDU = 1024
@@ -71,6 +72,15 @@ class Connection:
         except OSError as error:
             raise PeerUnreachable(f"TLS: the connection broke ({explain(error)})") from error
         self._in_handshake = False
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the peer has not sent a single byte yet, not even of TLS."""
+        try:
+            facts = self._link.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        except OSError:
+            return True
+        return len(facts) < _TCP_INFO.size or _TCP_INFO.unpack(facts)[0] == 0
 
     @property
     def peer_certificate(self) -> Mapping[str, Any] | None:
