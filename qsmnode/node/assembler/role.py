@@ -143,7 +143,9 @@ class Assembler:
     def _decide(self, study_uid: str, candidate: Candidate, row: AcquisitionRow | None) -> None:
         content = _content_hash(candidate)
         if row is not None and row.content == content and row.state == "queued":
-            return  # decided, and nothing new
+            if not self._store.holdings.are_purged(row.id):
+                return  # decided, and nothing new
+            _log.info("acquisition %d: images that were purged came again", row.id)
         now = time.time()
         verdict = judge(candidate.look, self._timers, now)
         if row is None:
