@@ -23,7 +23,10 @@ from qsmnode.node.supervise import Loop
 
 _log = logging.getLogger(__name__)
 _BATCH = 200
-_LOOK_EVERY_S = 2.0  # while instances keep coming; at once when they pause
+# a look at a study takes the longer the more of it is here; after each one, what receives has the processor for
+# so many times as long
+_PAUSE_SHARE = 10.0
+_LONGEST_PAUSE_S = 2.0
 _LONGEST_WAIT_S = 60.0
 _CACHED_STUDIES = 8
 
@@ -49,7 +52,7 @@ class Assembler:
         )
         self._loop = Loop("assembler", self._step, store.database.wake)
         self._touched: dict[str, None] = {}  # an ordered set of studies to look at
-        self._last_look = 0.0
+        self._look_again_at = 0.0
         self._headers: dict[str, dict[int, Instance]] = {}  # study -> instance id -> header, read once
 
     def start(self) -> None:
@@ -69,16 +72,20 @@ class Assembler:
         self._touched.update(
             dict.fromkeys(row.study_uid for row in self._store.acquisitions.due(time.time()))
         )
-        if self._touched and (not more or time.monotonic() - self._last_look > _LOOK_EVERY_S):
+        if self._touched and time.monotonic() >= self._look_again_at:
+            began = time.monotonic()
             # a study that cannot be looked at must not keep the others from being looked at
             for study_uid in list(self._touched):
                 del self._touched[study_uid]
                 self._look_at(study_uid)
-            self._last_look = time.monotonic()
+            took = time.monotonic() - began
+            self._look_again_at = began + took + min(_LONGEST_PAUSE_S, _PAUSE_SHARE * took)
         if more or self._loop.stopping:
             return
         due = self._store.acquisitions.next_due()
         wait = _LONGEST_WAIT_S if due is None else min(_LONGEST_WAIT_S, max(0.05, due - time.time()))
+        if self._touched:
+            wait = min(wait, max(0.0, self._look_again_at - time.monotonic()))
         self._store.database.wait_for_change(seen, wait)
 
     def _index(self) -> bool:
