@@ -23,7 +23,7 @@ from qsmnode.node.supervise import Loop
 
 _log = logging.getLogger(__name__)
 _BATCH = 200
-# a look at a study takes the longer the more of it is here; after each one, what receives has the processor for
+# a look at a study takes the longer the more of it is here; after each, what receives has the processor for
 # so many times as long
 _PAUSE_SHARE = 10.0
 _LONGEST_PAUSE_S = 2.0
