@@ -38,6 +38,8 @@ def ghosting(magnitude: Float, head: Mask, grid: Grid, readout_axis: int | None 
             return None
         levels.append(float(signal[air].mean(dtype=np.float64)))
     along_second = levels[1] - levels[0]
-    signs = {0: along_second, 1: -along_second}
-    more = abs(along_second) if readout_axis is None else signs.get(readout_axis, abs(along_second))
+    if readout_axis in (0, 1):
+        more = along_second if readout_axis == 0 else -along_second
+    else:
+        more = abs(along_second)
     return more / float(signal[solid].mean(dtype=np.float64))
