@@ -63,10 +63,11 @@ class HeaderReader:
         self._pending = bytearray()
         self._closed = False
         self._busy = threading.Lock()
+        self._starting = threading.Lock()  # so that closing never misses a process that just starts
 
     def start(self) -> None:
         """Start the process, so that the first file does not wait for it."""
-        with self._busy:
+        with self._busy, contextlib.suppress(_Ended):  # closed before it started: nothing will be read
             self._spawn()
 
     def read(self, paths: Sequence[str]) -> Iterator[Instance | UnreadableDicom]:
@@ -83,10 +84,11 @@ class HeaderReader:
 
     def close(self) -> None:
         """End the process, whatever it reads; nothing is read afterwards."""
-        self._closed = True
-        process = self._process
-        if process is not None:
-            process.kill()
+        with self._starting:
+            self._closed = True
+            process = self._process
+            if process is not None:
+                process.kill()
         if self._busy.acquire(timeout=_STOP_S):
             try:
                 self._end()
@@ -146,15 +148,18 @@ class HeaderReader:
         arguments = [str(self._root), str(limits.timeout_s), str(limits.memory_mb), str(limits.expanded_mb)]
         self._ready = False
         self._pending.clear()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "qsmnode.node.header_process", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # a traceback may quote a header
-            start_new_session=True,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # a thread's stack counts as memory
-        )
-        return self._process
+        with self._starting:
+            if self._closed:
+                raise _Ended("nothing is read after closing")
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "qsmnode.node.header_process", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # a traceback may quote a header
+                start_new_session=True,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # a thread's stack counts as memory
+            )
+            return self._process
 
     def _line(self, process: subprocess.Popen[bytes], patience_s: float) -> bytes:
         """The next line that it says."""

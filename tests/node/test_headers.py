@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import struct
+import subprocess
 import threading
 import time
 import zlib
@@ -158,6 +159,34 @@ def test_closing_ends_what_is_being_read(reader: Callable[..., HeaderReader], tm
     thread.join(20)
     assert not thread.is_alive()
     assert found == []
+    assert readers() == []
+
+
+def test_closing_while_the_process_starts_ends_it_too(
+    reader: Callable[..., HeaderReader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forked, go_on = threading.Event(), threading.Event()
+    ordinary = subprocess.Popen
+
+    def slow(*arguments: Any, **more: Any) -> subprocess.Popen[bytes]:
+        process: subprocess.Popen[bytes] = ordinary(*arguments, **more)
+        forked.set()
+        assert go_on.wait(20)
+        return process
+
+    monkeypatch.setattr("qsmnode.node.headers.subprocess.Popen", slow)
+    os.mkfifo(tmp_path / "endless.dcm")
+    own = reader()
+    reading = threading.Thread(target=lambda: list(own.read(["endless.dcm"])))
+    closing = threading.Thread(target=own.close)
+    reading.start()
+    assert forked.wait(20)
+    closing.start()
+    closing.join(0.2)
+    go_on.set()
+    for thread in (closing, reading):
+        thread.join(20)
+        assert not thread.is_alive()
     assert readers() == []
 
 
