@@ -5,6 +5,7 @@
 #
 # Sets .venv up, then runs ruff, mypy, import-linter and pytest, all of them even where one fails.
 #   --install-peers           first installs the real peers from Debian's packages (sudo where not root)
+#   -n N                      that many test processes; otherwise one per core. -n 0: none beside pytest itself
 #   QSMNODE_CORPUS            folder of real scanner files; tests that need it are skipped without
 #   QSMNODE_REQUIRE_PEERS=1   a missing peer is a failure, not a skip
 #   QSMNODE_REQUIRE_CORPUS=1  a missing corpus is a failure, not a skip
@@ -56,8 +57,10 @@ if "${unshare[@]}" "$bin/python" tests/peers/private_network.py >/dev/null 2>&1;
     network="private network namespace"
     pytest=("${unshare[@]}" "$bin/python" tests/peers/private_network.py "${pytest[@]}")
 fi
+# By file, so that what a file's tests share is made once; in their order, so that the long ones begin first.
+processes=(-n auto --dist loadfile --no-loadscope-reorder)
 echo "== pytest, in: $network"
-"${pytest[@]}" ${arguments[@]+"${arguments[@]}"} </dev/null
+"${pytest[@]}" "${processes[@]}" ${arguments[@]+"${arguments[@]}"} </dev/null
 code=$?
 if [ $code -ne 0 ]; then
     failed+=("pytest (exit code $code)")
