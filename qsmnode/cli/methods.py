@@ -6,11 +6,10 @@ import argparse
 import json
 import math
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from qsmnode import engine
-from qsmnode.engine.recipe import Recipe
-from qsmnode.engine.registry import Method
+if TYPE_CHECKING:
+    from qsmnode.engine.registry import Method
 
 
 def add(verbs: Any) -> None:
@@ -26,6 +25,9 @@ def add(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List them."""
+    from qsmnode import engine
+    from qsmnode.engine.recipe import Recipe
+
     presets = [Recipe.preset(name) for name in Recipe.presets()]
     if arguments.json:
         listing = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from qsmnode.cli.settings import add_config, load_config
+from qsmnode.cli.settings import add_config
 
 
 def add(verbs: Any) -> None:
@@ -24,10 +24,11 @@ def add(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM."""
+    from qsmnode.cli.prepare import prepared
     from qsmnode.node.runtime import Node, run_until_signalled
     from qsmnode.observe.log import set_up
 
-    config = load_config(arguments.config)
+    config, recipes = prepared(arguments.config)
     set_up(arguments.log_level)
-    run_until_signalled(Node(config))
+    run_until_signalled(Node(config, recipes))
     return 0

@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 
 from qsmnode.config import Config, load
-from qsmnode.engine.recipe import Recipe
-from qsmnode.products.registry import PRODUCTS
 
 
 def add_config(verb: argparse.ArgumentParser) -> None:
@@ -28,12 +26,16 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: every mistake in it.
     """
+    from qsmnode.products.registry import PRODUCTS
+
     needs = {name: product.needs for name, product in PRODUCTS.items()}
     return load(path, recipes=check_recipe, products=needs)
 
 
 def check_recipe(recipe: object) -> None:
     """Raise EngineInputError unless the engine knows every step, method and parameter of a recipe."""
+    from qsmnode.engine.recipe import Recipe
+
     if isinstance(recipe, str):
         Recipe.preset(recipe)
     else:

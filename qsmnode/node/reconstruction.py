@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from qsmnode.config import AcceptanceSettings
-from qsmnode.dicom.acceptance import data_findings, number_findings, refuse_rejected
+from qsmnode.dicom.acceptance import refuse_rejected
+from qsmnode.dicom.acceptance.data import data_findings
+from qsmnode.dicom.acceptance.numbers import number_findings
 from qsmnode.dicom.source import Source
 from qsmnode.engine import Recipe, reconstruct
 from qsmnode.engine.fourier import DEFAULT_BACKEND, backend_name

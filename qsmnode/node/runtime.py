@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Mapping
 from types import FrameType
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from qsmnode.node.commitment import Commitment
 from qsmnode.node.control import Control
 from qsmnode.node.query import Query
 from qsmnode.node.receiver import Receiver
+from qsmnode.node.recipes import WrittenOut, written_out
 from qsmnode.node.retention import Retention
 from qsmnode.node.sender import Sender
 from qsmnode.node.worker import Worker
@@ -41,13 +43,14 @@ class Node:
 
     Args:
         config: a loaded configuration.
+        recipes: of its routes, written out; None: the engine is asked, in this process.
 
     Raises:
         StoreError: another node runs with this store, or it cannot be used.
         UsageError: the port cannot be listened on.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, recipes: Mapping[str, WrittenOut] | None = None) -> None:
         self.config = config
         self.store = Store(config.node.store)
         self._audit = Audit(config, self.store)
@@ -58,7 +61,7 @@ class Node:
             self._audit,
             Sender(config, self.store),
             Worker(config, self.store),
-            Assembler(config, self.store),
+            Assembler(config, self.store, written_out(config) if recipes is None else recipes),
             Query(config, self.store),
             Retention(config, self.store),
             self._control,

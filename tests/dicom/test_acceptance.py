@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from pydicom import Dataset, Sequence
 
 from qsmnode.config import AcceptanceSettings
-from qsmnode.dicom.acceptance import data_findings, header_findings, number_findings, refuse_rejected
+from qsmnode.dicom.acceptance import header_findings, refuse_rejected
+from qsmnode.dicom.acceptance.data import data_findings
+from qsmnode.dicom.acceptance.numbers import number_findings
 from qsmnode.dicom.acquisition import group
 from qsmnode.dicom.source import load
 from qsmnode.engine import EchoStack, Recipe, reconstruct

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from qsmnode.config import AcceptanceSettings
-from qsmnode.dicom.acceptance import data_findings, header_findings, number_findings
+from qsmnode.dicom.acceptance import header_findings
+from qsmnode.dicom.acceptance.data import data_findings
+from qsmnode.dicom.acceptance.numbers import number_findings
 from qsmnode.dicom.acquisition import Acquisition, group
 from qsmnode.dicom.completeness import COMPLETE, INCOMPLETE, assess
 from qsmnode.dicom.instance import Instance, read_instance

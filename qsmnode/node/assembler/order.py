@@ -5,25 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from qsmnode.config import AcceptanceSettings, Route
-from qsmnode.engine.recipe import Recipe
+from qsmnode.node.recipes import WrittenOut
 
 
-def job_order(route: Route, limits: AcceptanceSettings) -> tuple[dict[str, Any], str]:
-    """The order of a job on this route, and the recipe's hash."""
-    recipe = recipe_of(route)
-    order = {
+def job_order(route: Route, limits: AcceptanceSettings, recipe: WrittenOut) -> dict[str, Any]:
+    """The order of a job on this route, with this recipe."""
+    return {
         "route": route.name,
-        "recipe": recipe.as_mapping(),
+        "recipe": recipe.steps,
         "products": list(route.products),
         "send_to": list(route.send_to),
         "acceptance": limits.model_dump(),
         "on_reject": route.on_reject,
     }
-    return order, recipe.hash
-
-
-def recipe_of(route: Route) -> Recipe:
-    """The recipe that a route names or spells out."""
-    if isinstance(route.recipe, str):
-        return Recipe.preset(route.recipe)
-    return Recipe.from_mapping(route.recipe)

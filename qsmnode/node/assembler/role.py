@@ -18,6 +18,7 @@ from qsmnode.node.assembler.look import Candidate, candidates
 from qsmnode.node.assembler.order import job_order
 from qsmnode.node.assembler.verdict import COLLECTING, COMPLETE, IGNORED, REJECTED, Timers, Verdict, judge
 from qsmnode.node.headers import HeaderLimits, HeaderReader
+from qsmnode.node.recipes import WrittenOut
 from qsmnode.node.refusal import queue_refusal, withdraw_refusals
 from qsmnode.node.supervise import Loop
 
@@ -37,12 +38,20 @@ class Assembler:
     Args:
         config: a loaded configuration.
         store: where instances come from.
+        recipes: of the routes, by their names.
         reader: reads their headers, and is closed with this role; None: in a process within the limits.
     """
 
-    def __init__(self, config: Config, store: Store, reader: HeaderReader | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        recipes: Mapping[str, WrittenOut],
+        reader: HeaderReader | None = None,
+    ) -> None:
         self._config = config
         self._store = store
+        self._recipes = recipes
         self._timers = Timers(config.assembly.settling_s, config.assembly.deadline_s)
         asked = [config.peers.get(route.ask_for_missing or "") for route in config.routes]
         self._archives = frozenset(peer.ae_title for peer in asked if isinstance(peer, DicomPeer))
@@ -229,8 +238,9 @@ class Assembler:
 
     def _queue(self, acquisition_id: int, verdict: Verdict) -> None:
         route = next(route for route in self._config.routes if route.name == verdict.route)
-        order, recipe_hash = job_order(route, self._config.acceptance_on(route.name))
-        job_id = self._store.jobs.queue(acquisition_id, route.task, recipe_hash, order)
+        recipe = self._recipes[route.name]
+        order = job_order(route, self._config.acceptance_on(route.name), recipe)
+        job_id = self._store.jobs.queue(acquisition_id, route.task, recipe.hash, order)
         self._store.acquisitions.move(acquisition_id, "queued", f"job {job_id}, route {route.name}")
         _log.info("acquisition %d: job %d, route %s", acquisition_id, job_id, route.name)
 

@@ -27,6 +27,7 @@ from qsmnode.node.headers import HeaderLimits, HeaderReader
 from qsmnode.node.receiver.intake import Answer, Described, Intake
 from qsmnode.node.receiver.reserve import Reserve
 from qsmnode.node.receiver.shelf import Shelf
+from qsmnode.node.recipes import written_out
 from qsmnode.node.wire.part10 import read_front
 
 _PATIENCE_S = 30.0
@@ -137,7 +138,7 @@ def make_bench() -> Callable[..., Any]:
             }
         )
         store = stack.enter_context(Store(config.node.store))
-        assembler = Assembler(config, store, InProcess(store.root, HeaderLimits()))
+        assembler = Assembler(config, store, written_out(config), InProcess(store.root, HeaderLimits()))
         assembler.start()
         stack.callback(assembler.stop, 20)
         return Bench(store, assembler)

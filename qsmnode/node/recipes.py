@@ -1,0 +1,36 @@
+"""The routes' recipes written out: what only the engine knows, for a node that does not hold the engine.
+
+The engine and its libraries take more memory than all that receives, decides and sends together, and the jobs
+have it in processes of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from qsmnode.config import Config
+
+
+@dataclass(frozen=True)
+class WrittenOut:
+    """A recipe with every step, method and parameter, and the hash of that."""
+
+    steps: Mapping[str, Any]
+    hash: str
+
+
+def written_out(config: Config) -> dict[str, WrittenOut]:
+    """The recipe of every route, by the route's name; takes the engine into this process.
+
+    Raises:
+        EngineInputError: a recipe that the engine does not know.
+    """
+    from qsmnode.engine.recipe import Recipe
+
+    found = {}
+    for route in config.routes:
+        recipe = Recipe.from_mapping(route.recipe)
+        found[route.name] = WrittenOut(recipe.as_mapping(), recipe.hash)
+    return found
