@@ -33,6 +33,7 @@ class CommittingArchive:
         silent: it never reports.
         takes: it accepts storage commitment at all.
         tls: it speaks only through this.
+        calls_with: what it calls the node's port for TLS with; None: it calls in the clear.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class CommittingArchive:
         silent: bool = False,
         takes: bool = True,
         tls: ssl.SSLContext | None = None,
+        calls_with: ssl.SSLContext | None = None,
         aet: str = "ARCHIVE",
     ) -> None:
+        self.calls_with = calls_with
         self.aet, self.verdict, self.node, self.silent = aet, verdict, node, silent
         self.action_status = 0x0000
         self.hangs_up = False
@@ -95,8 +98,16 @@ class CommittingArchive:
         entity = AE(ae_title=self.aet)
         role = build_role(StorageCommitmentPushModel, scp_role=True)
         contexts = [build_context(StorageCommitmentPushModel)]
-        association = entity.associate("127.0.0.1", port, contexts, ae_title="QSMNODE", ext_neg=[role])
-        assert association.is_established
+        association = entity.associate(
+            "127.0.0.1",
+            port,
+            contexts,
+            ae_title="QSMNODE",
+            ext_neg=[role],
+            tls_args=(self.calls_with, "127.0.0.1") if self.calls_with else None,
+        )
+        if not association.is_established:
+            return -1
         try:
             return self._tell(association, transaction_uid, uids)
         finally:

@@ -35,7 +35,9 @@ class House:
 
     @property
     def port(self) -> int:
-        return self.config.node.port
+        """The only one that it listens on."""
+        node = self.config.node
+        return node.port if node.tls is None else node.tls.port
 
     def add(self, count: int, *peers: str, first: int = 1) -> int:
         """A product with objects 1.2.<n> and a delivery per peer; the product's id."""
@@ -90,12 +92,12 @@ def _swept() -> Iterator[None]:
 def build_house(
     node_config: Callable[..., Config], write_object: Callable[..., Path]
 ) -> Iterator[Callable[..., House]]:
-    """build_house(peers={...}, commitment={...}): not started."""
+    """build_house(peers={...}, commitment={...}, node={...}): not started."""
     with ExitStack() as stack:
 
-        def build(peers: dict[str, Any], commitment: dict[str, Any] | None = None) -> House:
+        def build(peers: dict[str, Any], commitment: dict[str, Any] | None = None, **parts: Any) -> House:
             config = node_config(
-                peers=peers, delivery=DELIVERY, commitment={**COMMITMENT, **(commitment or {})}
+                peers=peers, delivery=DELIVERY, commitment={**COMMITMENT, **(commitment or {})}, **parts
             )
             house = House(config, write_object)
             stack.callback(house.store.close)

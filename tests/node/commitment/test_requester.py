@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from qsmnode.node.wire.tls import TlsFiles, client_context, server_context
 from tests.node.commitment.conftest import House
 from tests.peers.certificates import Authority
 from tests.peers.commitment import CommittingArchive
@@ -45,6 +46,42 @@ def test_a_report_comes_through_tls(committing_archive: Archive, build_house: Bu
     house.start()
     house.until_state("committed")
     house.until(lambda: archive.answers == [0x0000], "an answer to the report")
+
+
+def test_a_report_comes_in_on_the_port_for_tls_from_the_archive_alone(
+    committing_archive: Archive,
+    build_house: Build,
+    free_port: Callable[[], int],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """On an association that the archive opens, with its certificate: there is no other port."""
+    authority = Authority(tmp_path)
+    pacs, other = authority.issue("pacs"), authority.issue("other")
+    files = TlsFiles("", pacs.certificate, pacs.key, pacs.ca)
+    archive = committing_archive(tls=server_context(files), calls_with=client_context(files))
+    shown = authority.issue("node").setting
+    house = build_house(
+        {"archive": {**archive.peer, "tls": {}, "certificate_subject": "CN=pacs"}},
+        {"linger_s": 0},
+        node={"store": str(tmp_path / "store"), "tls": {**shown, "port": free_port()}},
+    )
+    archive.node, archive.silent = lambda: house.port, True
+    house.add(3, "archive")
+    house.start()
+    house.until(lambda: [row.state for row in house.store.commitments.all()] == ["asked"], "a request")
+    ((transaction, uids),) = archive.requests
+    for context, words in (
+        (None, "it does not speak TLS"),
+        (client_context(TlsFiles("", other.certificate, other.key, other.ca)), "commonName=other"),
+    ):
+        archive.calls_with = context
+        assert archive.report(transaction, uids, house.port) == -1
+        house.until(lambda words=words: words in caplog.text, words)
+    assert house.delivery().state == "sent"
+    archive.calls_with = client_context(files)
+    assert archive.report(transaction, uids, house.port) == 0x0000
+    house.until_state("committed")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +145,7 @@ def test_without_a_report_a_delivery_is_unconfirmed_and_says_what_is_listed(
     reason = house.until_state("unconfirmed").reason
     assert "archive has not reported within 0.5 s" in reason
     assert f"it lists {3 - forgotten} of 3 objects" in reason
+    assert "query" in [each.entity for each in house.store.audit_events.next(100)]
     ((transaction, uids),) = archive.requests
     assert archive.report(transaction, uids, house.port) == 0x0000  # late is better than never
     house.until_state("committed")
