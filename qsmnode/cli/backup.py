@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from qsmnode.cli.settings import add_config, load_config
+from qsmnode.errors import QsmnodeError, StoreError
 from qsmnode.ledger import Store
 from qsmnode.ledger.backup import FILES, LEDGER, back_up
+from qsmnode.node.control import ask
 
 
 def add(verbs: Any) -> None:
@@ -28,9 +30,15 @@ def add(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read beside the node, write outside the store."""
-    with Store(load_config(arguments.config).node.store, read_only=True) as store:
-        made = back_up(store, arguments.folder.absolute())
+    """Read beside the node, write outside the store, and have the audit trail tell of it."""
+    config = load_config(arguments.config)
+    folder = arguments.folder.absolute()
+    with Store(config.node.store, read_only=True) as store:
+        made = back_up(store, folder)
+    try:
+        ask(config, "note_backup", {"folder": str(folder)})
+    except QsmnodeError as error:
+        raise StoreError(f"{folder}: is made, and the audit trail does not tell of it: {error}") from error
     print(
         f"{arguments.folder}: {LEDGER}, and {FILES} with {made.files} files"
         f" ({made.size / 1e6:.1f} MB received)"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +19,7 @@ _TOLD = (
     "entity = 'association' OR entity = 'files' OR entity = 'delivery'"
     " AND before = 'sending' AND after = 'sent'"
     " OR entity = 'instance' AND after = 'purged' AND before IN ('unreadable', 'conflicting')"
+    " OR entity IN ('query', 'retrieval', 'backup')"
 )
 _PATIENT = "min(json_extract(i.header, '$.keywords.PatientID[0]'))"
 
@@ -52,8 +56,18 @@ class Transfer:
     pending: bool = False
 
 
+@dataclass(frozen=True)
+class Query:
+    """What a peer was asked: an identifier of a class in a transfer syntax, or a URL where both are empty."""
+
+    peer: str
+    sop_class_uid: str
+    transfer_syntax: str
+    asked: bytes
+
+
 class AuditEvents:
-    """Reads events in their order; remembers which were told."""
+    """Reads events in their order; remembers which were told. Notes those that change no row."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -126,6 +140,51 @@ class AuditEvents:
                 (instance_id,),
             )
         )
+
+    def note_query(self, peer: str, sop_class_uid: str, transfer_syntax: str, asked: bytes) -> None:
+        """A question is about to go to a peer."""
+        words = {"class": sop_class_uid, "syntax": transfer_syntax, "asked": base64.b64encode(asked).decode()}
+        self._note("query", 0, {"peer": peer, **words})
+
+    def note_retrieval(self, peer: str, acquisition_id: int) -> None:
+        """A peer is about to be asked to send images of an acquisition."""
+        self._note("retrieval", acquisition_id, {"peer": peer})
+
+    def note_backup(self, folder: str, by: str) -> None:
+        """The ledger was copied into a folder, on somebody's request."""
+        self._note("backup", 0, {"folder": folder, "by": by})
+
+    def query(self, event: EventRow) -> Query:
+        """What was asked."""
+        said = json.loads(event.reason)
+        return Query(said["peer"], said["class"], said["syntax"], base64.b64decode(said["asked"]))
+
+    def retrieval(self, event: EventRow) -> Transfer:
+        """Who was asked to send, and of which study; how much it is nobody knows yet."""
+        moved = self._db.rows(
+            f"SELECT a.study_uid, '' AS sop_class_uid, 0 AS n, {_PATIENT} AS patient FROM acquisition a"
+            " LEFT JOIN acquisition_instance m ON m.acquisition_id = a.id"
+            " LEFT JOIN instance i ON i.id = m.instance_id WHERE a.id = ? GROUP BY 1",
+            (event.row_id,),
+        )
+        return Transfer(json.loads(event.reason)["peer"], "", "", _moved(moved))
+
+    def backup(self, event: EventRow) -> tuple[str, str, tuple[Moved, ...]]:
+        """The folder, who asked for it, and what the ledger knows."""
+        said = json.loads(event.reason)
+        known = self._db.rows(
+            f"SELECT i.study_uid, i.sop_class_uid, count(*) AS n, {_PATIENT} AS patient FROM instance i"
+            " WHERE i.study_uid IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        return said["folder"], said["by"], _moved(known)
+
+    def _note(self, entity: str, row_id: int, words: dict[str, str]) -> None:
+        with self._db.transaction() as connection:
+            connection.execute(
+                "INSERT INTO event (at, entity, row_id, before, after, reason)"
+                " VALUES (?, ?, ?, '', 'noted', ?)",
+                (time.time(), entity, row_id, json.dumps(words)),
+            )
 
 
 def _moved(rows: Sequence[sqlite3.Row]) -> tuple[Moved, ...]:

@@ -82,7 +82,19 @@ def purge_files(
     return f"{gone.files} files removed, {gone.size / 1e6:.1f} MB"
 
 
-COMMANDS: Mapping[str, Callable[..., str]] = {"retry": retry, "cancel": cancel, "purge": purge_files}
+def note_backup(desk: Desk, *, folder: str) -> str:
+    """Tell the audit trail that the ledger was copied into a folder."""
+    desk.store.audit_events.note_backup(folder, desk.asked_by)
+    return "the audit trail tells of it"
+
+
+COMMANDS: Mapping[str, Callable[..., str]] = {
+    "retry": retry,
+    "cancel": cancel,
+    "purge": purge_files,
+    "note_backup": note_backup,
+}
+_TEXTS = frozenset({"folder"})
 
 
 def perform(desk: Desk, verb: str, arguments: Mapping[str, Any]) -> str:
@@ -93,7 +105,11 @@ def perform(desk: Desk, verb: str, arguments: Mapping[str, Any]) -> str:
     """
     if verb not in COMMANDS:
         raise UsageError(f"{verb!r}: no such command; expected one of {', '.join(COMMANDS)}")
-    bad = [f"{name}={value!r}" for name, value in arguments.items() if type(value) is not int]
+    bad = [
+        f"{name}={value!r}"
+        for name, value in arguments.items()
+        if type(value) is not (str if name in _TEXTS else int)
+    ]
     if bad:
         raise UsageError(f"{verb}: expected row numbers, got {', '.join(bad)}")
     try:

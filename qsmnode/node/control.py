@@ -76,7 +76,7 @@ class Control:
             return {"error": str(error), "exit_code": error.exit_code}
 
 
-def ask(config: Config, verb: str, arguments: Mapping[str, int]) -> str:
+def ask(config: Config, verb: str, arguments: Mapping[str, int | str]) -> str:
     """Have a command performed: by the node that runs with its store, or here where none runs.
 
     Raises:
@@ -96,7 +96,7 @@ def ask(config: Config, verb: str, arguments: Mapping[str, int]) -> str:
     return str(answer["message"])
 
 
-def _ask_running(path: Path, verb: str, arguments: Mapping[str, int]) -> dict[str, Any]:
+def _ask_running(path: Path, verb: str, arguments: Mapping[str, int | str]) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, _short(path) as name:
         connection.settimeout(_ANSWER_S)
         connection.connect(name)

@@ -27,9 +27,11 @@ class Code:
 
 
 APPLICATION_ACTIVITY = Code("110100", "Application Activity")
+BEGIN_TRANSFERRING = Code("110102", "Begin Transferring DICOM Instances")
 INSTANCES_ACCESSED = Code("110103", "DICOM Instances Accessed")
 INSTANCES_TRANSFERRED = Code("110104", "DICOM Instances Transferred")
 EXPORT = Code("110106", "Export")
+QUERY = Code("110112", "Query")
 SECURITY_ALERT = Code("110113", "Security Alert")
 START = Code("110120", "Application Start")
 STOP = Code("110121", "Application Stop")
@@ -39,6 +41,8 @@ DESTINATION = Code("110152", "Destination Role ID")
 SOURCE = Code("110153", "Source Role ID")
 DESTINATION_MEDIA = Code("110154", "Destination Media")
 STUDY = Code("110180", "Study Instance UID")
+SOP_CLASS = Code("110181", "SOP Class UID")
+QIDO = Code("RAD-129", "QIDO-RS Query", "IHE Transactions")
 NODE = Code("110182", "Node ID")
 PATIENT_NUMBER = Code("2", "Patient Number", "RFC-3881")
 
@@ -61,9 +65,10 @@ class Subject:
 
     Attributes:
         kind: 1 person, 2 system object.
-        role: 1 patient, 3 report (a study), 13 security resource.
+        role: 1 patient, 3 report (a study, a DICOM query), 13 security resource, 24 query.
         classes: of a study: SOP class to the number of instances.
-        details: of an alert: name to words.
+        details: of an alert or a query: name to words.
+        query: of a query: what was asked, byte for byte.
     """
 
     identity: str
@@ -72,6 +77,7 @@ class Subject:
     role: str
     classes: Mapping[str, int] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
+    query: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,15 @@ def patient(identity: str) -> Subject:
 def study(uid: str, classes: Mapping[str, int]) -> Subject:
     """A study, with how many instances of which SOP class."""
     return Subject(uid, STUDY, "2", "3", classes=classes)
+
+
+def query(sop_class_uid: str, transfer_syntax: str, asked: bytes) -> Subject:
+    """A question: of a SOP class in a transfer syntax, or a URL where both are empty."""
+    if not sop_class_uid:
+        return Subject(QIDO.meaning, QIDO, "2", "24", query=asked)
+    return Subject(
+        sop_class_uid, SOP_CLASS, "2", "3", details={"TransferSyntax": transfer_syntax}, query=asked
+    )
 
 
 def encode(message: Message, source: str) -> bytes:
@@ -173,7 +188,10 @@ def _add_subject(root: ElementTree.Element, subject: Subject) -> None:
         },
     )
     _add_code(made, "ParticipantObjectIDTypeCode", subject.identity_type)
-    _add(made, "ParticipantObjectName")  # the schema wants it, nobody wants a patient's name in a log
+    if subject.query:  # in place of the name
+        _add(made, "ParticipantObjectQuery").text = base64.b64encode(subject.query).decode("ascii")
+    else:
+        _add(made, "ParticipantObjectName")  # the schema wants it, nobody wants a patient's name in a log
     for name, words in subject.details.items():
         value = base64.b64encode(words.encode("utf-8", "replace")).decode("ascii")
         ElementTree.SubElement(made, "ParticipantObjectDetail", {"type": name, "value": value})

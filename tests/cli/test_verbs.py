@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -248,6 +249,9 @@ def test_a_backup(used_site: Path, tmp_path: Path, capsys: Capture) -> None:
     assert main(["backup", "-c", str(used_site), str(folder)]) == 0
     assert "0 files" in capsys.readouterr().out
     assert sorted(path.name for path in folder.iterdir()) == ["files.txt", "ledger.sqlite"]
+    with Store(used_site.parent / "store") as store:
+        (event,) = [each for each in store.audit_events.next(10) if each.entity == "backup"]
+        assert store.audit_events.backup(event)[:2] == (str(folder), f"uid {os.getuid()}")
     assert "is there already" in _says(capsys, 2, "backup", "-c", used_site, folder)
 
 

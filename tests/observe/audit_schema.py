@@ -87,12 +87,14 @@ SHAPES: Mapping[str, Shape] = {
         },
         (
             ("ParticipantObjectIDTypeCode", 1, 1),
-            ("ParticipantObjectName", 1, 1),
+            ("ParticipantObjectName", 0, 1),
+            ("ParticipantObjectQuery", 0, 1),
             ("ParticipantObjectDetail", 0, _MANY),
             ("ParticipantObjectDescription", 0, _MANY),
         ),
     ),
     "ParticipantObjectName": Shape(text=True),
+    "ParticipantObjectQuery": Shape(text=True),
     "ParticipantObjectDetail": Shape({"type": _token, "value": _base64}),
     "ParticipantObjectDescription": Shape({}, (("SOPClass", 0, _MANY),)),
     "SOPClass": Shape({"UID?": _token, "NumberOfInstances": str.isdigit}),
@@ -106,6 +108,17 @@ def faults(message: bytes) -> list[str]:
     root = ElementTree.fromstring(message)
     found = [] if root.tag == "AuditMessage" else [f"the root is {root.tag}"]
     return found + [fault for element in root.iter() for fault in _faults_of(element)]
+
+
+def _faults_of_choice(element: ElementTree.Element, names: list[str]) -> list[str]:
+    """A name or a query, in base 64."""
+    found = []
+    if names.count("ParticipantObjectName") + names.count("ParticipantObjectQuery") != 1:
+        found.append(f"{element.tag}: neither a name nor a query, or both")
+    asked = element.findtext("ParticipantObjectQuery")
+    if asked is not None and not _base64(asked):
+        found.append(f"{element.tag}: a query that is not in base 64")
+    return found
 
 
 def _faults_of(element: ElementTree.Element) -> list[str]:
@@ -122,6 +135,8 @@ def _faults_of(element: ElementTree.Element) -> list[str]:
     if (element.text or "").strip() and not shape.text:
         found.append(f"{element.tag}: text")
     names = [child.tag for child in element]
+    if element.tag == "ParticipantObjectIdentification":
+        found += _faults_of_choice(element, names)
     order = [name for name, _, _ in shape.children]
     if names != sorted(names, key=lambda name: order.index(name) if name in order else -1):
         found.append(f"{element.tag}: children in the order {names}")

@@ -41,6 +41,19 @@ def test_what_it_says() -> None:
     assert not root.find(".//ParticipantObjectName").text  # type: ignore[union-attr]
 
 
+@given(st.binary(min_size=1, max_size=200), st.sampled_from(["", "1.2.840.10008.5.1.4.1.2.2.1"]))
+def test_a_question_is_told_as_it_was_asked(asked: bytes, sop_class: str) -> None:
+    text = encode(_message(audit.query(sop_class, "1.2.840.10008.1.2", asked)), "QSMNODE")
+    assert faults(text) == []
+    (subject,) = ElementTree.fromstring(text).iter("ParticipantObjectIdentification")
+    assert base64.b64decode(subject.findtext("ParticipantObjectQuery", "")) == asked
+    details = {each.get("type"): each.get("value", "") for each in subject.iter("ParticipantObjectDetail")}
+    if sop_class:
+        assert base64.b64decode(details["TransferSyntax"]) == b"1.2.840.10008.1.2"
+    else:
+        assert details == {}
+
+
 @given(_WIRE, _WIRE, _WIRE, _WIRE)
 def test_it_is_valid_xml_whatever_came_from_the_wire(user: str, titles: str, why: str, address: str) -> None:
     alert = Subject(address, audit.NODE, "2", "13", details={"Alert Description": why})
@@ -74,7 +87,7 @@ def test_somebody_took_part() -> None:
     [
         (b'EventActionCode="C"', b'EventActionCode="X"', "EventActionCode"),
         (b'csd-code="110104"', b"", "csd-code: missing"),
-        (b"<ParticipantObjectName />", b"", "0 x ParticipantObjectName"),
+        (b"<ParticipantObjectName />", b"", "neither a name nor a query"),
         (b"AuditSourceIdentification", b"Elsewhere", "unknown"),
         (b'NumberOfInstances="3"', b'NumberOfInstances="three"', "NumberOfInstances"),
     ],

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qsmnode.config import Config, DicomPeer, FolderPeer
-from qsmnode.ledger.trail import Moved, Transfer
+from qsmnode.ledger.trail import Moved, Query, Transfer
 from qsmnode.observe import audit_message as audit
 from qsmnode.observe.audit_message import Message, Participant, Subject
+
+STUDIES_TOGETHER = 80
+"""In one message."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,40 @@ def refused(node: Node, address: str, why: str, count: int, at: float) -> Messag
     )
 
 
+def asked(node: Node, config: Config, query: Query, at: float) -> Message:
+    """A peer was asked what it has; the identifier names studies and series, and no patient."""
+    here = node.part(audit.SOURCE, requested=True)
+    there = _peer(config, query.peer, audit.DESTINATION)
+    subject = audit.query(query.sop_class_uid, query.transfer_syntax, query.asked)
+    return Message(audit.QUERY, audit.EXECUTE, at, (here, there), (subject,))
+
+
+def begins(node: Node, config: Config, transfer: Transfer, at: float) -> Message:
+    """A peer was asked to send images here; what comes is told as received."""
+    there = _peer(config, transfer.peer, audit.SOURCE)
+    here = node.part(audit.DESTINATION, requested=True)
+    studies = {each.study_uid: audit.study(each.study_uid, {}) for each in transfer.moved}
+    patients = {each.patient_id: audit.patient(each.patient_id) for each in transfer.moved if each.patient_id}
+    subjects = (*studies.values(), *patients.values())
+    return Message(audit.BEGIN_TRANSFERRING, audit.EXECUTE, at, (there, here), subjects)
+
+
+def backed_up(node: Node, folder: str, by: str, known: Sequence[Moved], at: float) -> list[Message]:
+    """The ledger left the store: what it knows, in messages that a datagram holds."""
+    person = Participant(by, None, True)
+    there = Participant(folder, audit.DESTINATION_MEDIA, False)
+    parts = (person, node.part(audit.SOURCE, requested=False), there)
+    studies = sorted({each.study_uid for each in known})
+    messages = []
+    for begin in range(0, max(1, len(studies)), STUDIES_TOGETHER):
+        some = set(studies[begin : begin + STUDIES_TOGETHER])
+        subjects = subjects_of([each for each in known if each.study_uid in some])
+        messages.append(
+            Message(audit.EXPORT, audit.READ, at, parts, subjects, words="a backup of the ledger")
+        )
+    return messages
+
+
 def received(node: Node, transfer: Transfer, at: float) -> Message:
     """What came in one association."""
     sender = Participant(
@@ -67,9 +104,7 @@ def delivered(node: Node, config: Config, transfer: Transfer, at: float) -> Mess
     if isinstance(peer, FolderPeer):
         there = Participant(str(peer.folder), audit.DESTINATION_MEDIA, False)
         return Message(audit.EXPORT, audit.READ, at, (here, there), subjects)
-    host = peer.host if isinstance(peer, DicomPeer) else ""
-    titles = peer.ae_title if isinstance(peer, DicomPeer) else ""
-    there = Participant(transfer.peer, audit.DESTINATION, False, titles, host, _kind(host))
+    there = _peer(config, transfer.peer, audit.DESTINATION)
     return Message(audit.INSTANCES_TRANSFERRED, audit.READ, at, (here, there), subjects)
 
 
@@ -98,6 +133,14 @@ def subjects_of(moved: Sequence[Moved]) -> tuple[Subject, ...]:
 
 def _studied(studies: Mapping[str, Mapping[str, int]]) -> tuple[Subject, ...]:
     return tuple(audit.study(uid, classes) for uid, classes in studies.items())
+
+
+def _peer(config: Config, name: str, role: audit.Code) -> Participant:
+    """A peer, also one that the configuration no longer knows."""
+    peer = config.peers.get(name)
+    if not isinstance(peer, DicomPeer):
+        return Participant(name, role, False)
+    return Participant(name, role, False, peer.ae_title, peer.host, _kind(peer.host))
 
 
 def _kind(host: str) -> str:

@@ -99,10 +99,11 @@ class Audit:
         while found := self._store.audit_events.next(_BATCH):
             last = None
             for event in found:
-                message = self._message(event)
-                if message is None:
+                messages = self._messages(event)
+                if messages is None:
                     break
-                self._tell(message)
+                for message in messages:
+                    self._tell(message)
                 last = event.id
             if last is not None:
                 self._store.audit_events.told(last)
@@ -115,9 +116,19 @@ class Audit:
         wait = _LONGEST_WAIT_S if self.tell_all() else _LOOK_AGAIN_S
         self._store.database.wait_for_change(seen, wait)
 
-    def _message(self, event: EventRow) -> Message | None:
+    def _messages(self, event: EventRow) -> list[Message] | None:
         """What is told of an event; None: not yet."""
+        if event.entity == "backup":
+            return events.backed_up(self._node, *self._store.audit_events.backup(event), event.at)
+        message = self._message(event)
+        return None if message is None else [message]
+
+    def _message(self, event: EventRow) -> Message | None:
         known = self._store.audit_events
+        if event.entity == "query":
+            return events.asked(self._node, self._config, known.query(event), event.at)
+        if event.entity == "retrieval":
+            return events.begins(self._node, self._config, known.retrieval(event), event.at)
         if event.entity == "delivery":
             return events.delivered(self._node, self._config, known.delivery(event.row_id), event.at)
         if event.entity == "files":

@@ -8,7 +8,7 @@ from pydicom import Dataset
 
 from qsmnode.errors import PeerError
 from qsmnode.node.wire.dataset import decoded, encoded, said
-from qsmnode.node.wire.finding import FIND, answers
+from qsmnode.node.wire.finding import FIND, Note, answers
 from qsmnode.node.wire.requestor import Association, Target
 
 _MOST_IMAGES = 20_000
@@ -16,7 +16,12 @@ _ANSWER = "an answer to C-FIND"
 
 
 def listed(
-    target: Target, study_uid: str, series_uid: str, uids: Collection[str], stopping: Callable[[], bool]
+    target: Target,
+    study_uid: str,
+    series_uid: str,
+    uids: Collection[str],
+    stopping: Callable[[], bool],
+    note: Note,
 ) -> int:
     """How many of these objects an archive lists.
 
@@ -31,7 +36,7 @@ def listed(
     found: set[str] = set()
     count = 0
     with Association(target, [FIND]) as association:
-        for answer in answers(association, encoded(asked), stopping):
+        for answer in answers(association, encoded(asked), stopping, note):
             found.add(said(decoded(answer, _ANSWER), "SOPInstanceUID", _ANSWER))
             count += 1
             if count > _MOST_IMAGES:

@@ -18,6 +18,7 @@ from qsmnode.node.target import target_of
 from qsmnode.node.wire import command
 from qsmnode.node.wire.commitment import LONGEST, PAIR, REQUEST, Demand, encode_demand, words
 from qsmnode.node.wire.exchange import Exchange, Message
+from qsmnode.node.wire.finding import FIND
 from qsmnode.node.wire.requestor import Target
 from qsmnode.node.wire.status import SUCCESS, describe
 from qsmnode.node.wire.uids import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
@@ -172,10 +173,13 @@ class Requester:
         uids = [item.sop_instance_uid for item in self._store.deliveries.objects_of(delivery.product_id)]
         study, series = self._commitments.study_of(delivery)
         try:
-            count = listed(self._target(), study, series, uids, lambda: self.loop.stopping)
+            count = listed(self._target(), study, series, uids, lambda: self.loop.stopping, self._noted)
         except PeerError as error:
             return f"what it lists is not known either: {error}"
         return f"it lists {count} of {len(uids)} objects"
+
+    def _noted(self, asked: bytes) -> None:
+        self._store.audit_events.note_query(self._name, *FIND, asked)
 
     def _draw(self, row: CommitmentRow) -> None:
         """What a report leads to, in one step with noting that it has."""

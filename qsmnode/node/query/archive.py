@@ -9,7 +9,7 @@ from qsmnode.errors import PeerError, PeerRefused
 from qsmnode.node.query import identifier
 from qsmnode.node.query.series import SeriesFound
 from qsmnode.node.wire import command
-from qsmnode.node.wire.finding import FIND, answers, described, replies
+from qsmnode.node.wire.finding import FIND, Note, answers, described, replies
 from qsmnode.node.wire.requestor import Association, Pair, Reply, Target
 from qsmnode.node.wire.status import SUCCESS
 from qsmnode.node.wire.uids import IMPLICIT_LITTLE, STUDY_ROOT_MOVE
@@ -33,7 +33,9 @@ class Moved:
     failed: int
 
 
-def find_series(target: Target, study_uid: str, stopping: Callable[[], bool]) -> list[SeriesFound]:
+def find_series(
+    target: Target, study_uid: str, stopping: Callable[[], bool], note: Note
+) -> list[SeriesFound]:
     """Every series that an archive has of a study.
 
     Raises:
@@ -41,7 +43,7 @@ def find_series(target: Target, study_uid: str, stopping: Callable[[], bool]) ->
     """
     found: list[SeriesFound] = []
     with Association(target, [FIND]) as association:
-        for answer in answers(association, identifier.series_of(study_uid), stopping):
+        for answer in answers(association, identifier.series_of(study_uid), stopping, note):
             found.append(identifier.series_found(answer))
             if len(found) > MOST_SERIES:
                 raise PeerError(f"{target}: lists more than {MOST_SERIES} series for one study")
@@ -49,7 +51,7 @@ def find_series(target: Target, study_uid: str, stopping: Callable[[], bool]) ->
 
 
 def find(
-    target: Target, study_uid: str, series_uids: Sequence[str], stopping: Callable[[], bool]
+    target: Target, study_uid: str, series_uids: Sequence[str], stopping: Callable[[], bool], note: Note
 ) -> dict[str, list[str]]:
     """The images that an archive has of these series, each in the order of its answers.
 
@@ -64,7 +66,7 @@ def find(
         for series_uid in series_uids:
             asked = identifier.images_of(study_uid, series_uid)
             images = found.setdefault(series_uid, [])
-            for answer in answers(association, asked, stopping):
+            for answer in answers(association, asked, stopping, note):
                 images.append(identifier.image_uid(answer))
                 count += 1
                 if count > MOST_IMAGES:
@@ -73,7 +75,11 @@ def find(
 
 
 def move(
-    target: Target, study_uid: str, wanted: Mapping[str, Sequence[str]], stopping: Callable[[], bool]
+    target: Target,
+    study_uid: str,
+    wanted: Mapping[str, Sequence[str]],
+    stopping: Callable[[], bool],
+    note: Note,
 ) -> Moved:
     """Have an archive send images to this node, under the title by which it is called.
 
@@ -82,22 +88,29 @@ def move(
         study_uid: of all of them.
         wanted: series to the images that are wanted of it.
         stopping: asked between answers.
+        note: told the first request before it goes out.
 
     Raises:
         PeerUnreachable, PeerRefused, PeerError: as for :func:`find`.
     """
     sent = failed = 0
+    begun = note
     with Association(target, [_MOVE]) as association:
         for series_uid, uids in wanted.items():
             for begin in range(0, len(uids), IMAGES_AT_ONCE):
                 some = uids[begin : begin + IMAGES_AT_ONCE]
                 asked = identifier.these_images(study_uid, series_uid, some)
                 to: dict[int, command.Value] = {command.MOVE_DESTINATION: target.calling}
-                for reply in replies(association, _MOVE, command.C_MOVE_RQ, asked, to, stopping):
+                for reply in replies(association, _MOVE, command.C_MOVE_RQ, asked, to, stopping, begun):
                     if reply.is_last:
                         one = _moved(target, reply)
                         sent, failed = sent + one.sent, failed + one.failed
+                begun = _noted
     return Moved(sent, failed)
+
+
+def _noted(_asked: bytes) -> None:
+    """One retrieval is told once, however many requests it takes."""
 
 
 def _moved(target: Target, reply: Reply) -> Moved:

@@ -6,6 +6,7 @@ match it, and what it lacks is exactly what the archive may have.
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from qsmnode.node.query.archive import find, find_series, move
 from qsmnode.node.query.series import plausible
 from qsmnode.node.supervise import Loop
 from qsmnode.node.target import target_of
+from qsmnode.node.wire.finding import FIND, Note
 from qsmnode.node.wire.requestor import Target
 
 _log = logging.getLogger(__name__)
@@ -74,7 +76,7 @@ class Query:
         peer = self._config.peers[name]
         assert isinstance(peer, DicomPeer)
         try:
-            answer = self._answer(row, target_of(self._config, name, peer))
+            answer = self._answer(row, target_of(self._config, name, peer), self._asked(name))
         except PeerError as error:
             if self._loop.stopping:
                 return  # asked again after the next start
@@ -84,14 +86,17 @@ class Query:
         self._store.questions.note(row.id, "answered", f"asked {name}: {answer}")
         _log.info("acquisition %d: asked %s for what is missing: %s", row.id, name, answer)
 
-    def _answer(self, row: AcquisitionRow, target: Target) -> str:
+    def _asked(self, name: str) -> Note:
+        return functools.partial(self._store.audit_events.note_query, name, *FIND)
+
+    def _answer(self, row: AcquisitionRow, target: Target, note: Note) -> str:
         """Find the images of its series, and of those that never came, and have sent what is not here."""
         members = self._store.instances.of_acquisition(row.id)
         headers = [Instance.from_json(member.header or "") for member in members]
         series = sorted({header.series_uid for header in headers})
-        new = self._new_series(row.study_uid, headers, target)
+        new = self._new_series(row.study_uid, headers, target, note)
         many = len(new) > MOST_NEW_SERIES
-        found = find(target, row.study_uid, [*series, *(() if many else new)], self._is_stopping)
+        found = find(target, row.study_uid, [*series, *(() if many else new)], self._is_stopping, note)
         wanted = {uid: self._store.instances.absent(images) for uid, images in found.items()}
         missing = sum(map(len, wanted.values()))
         aside = f"; {len(new)} series that never came are too many to ask for" if many else ""
@@ -109,17 +114,20 @@ class Query:
             row.study_uid,
             {uid: images for uid, images in wanted.items() if images},
             self._is_stopping,
+            lambda _: self._store.audit_events.note_retrieval(target.name, row.id),
         )
         brought = [uid for uid in new if wanted.get(uid)]
         of_new = f", {len(brought)} whole series among them" if brought else ""
         failed = f", and failed to send {moved.failed}" if moved.failed else ""
         return f"it sent {moved.sent} of {missing} images that were not here{of_new}{failed}{aside}"
 
-    def _new_series(self, study_uid: str, headers: Sequence[Instance], target: Target) -> tuple[str, ...]:
+    def _new_series(
+        self, study_uid: str, headers: Sequence[Instance], target: Target, note: Note
+    ) -> tuple[str, ...]:
         """Series of the scan's study that may belong to it, and of which nothing is here."""
         rows = self._store.instances.of_study(study_uid)
         here = {Instance.from_json(row.header or "").series_uid for row in rows}
-        listed = find_series(target, study_uid, self._is_stopping)
+        listed = find_series(target, study_uid, self._is_stopping, note)
         return plausible(listed, headers, here | self._store.deliveries.series_uids())
 
     def _is_stopping(self) -> bool:

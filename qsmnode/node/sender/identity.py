@@ -11,7 +11,7 @@ from qsmnode.dicom.reading import BROKEN, quiet, text
 from qsmnode.errors import PeerError, PeerRefused, PeerUnreachable, UnreadableDicom
 from qsmnode.node.sender.shortfall import Shortfall
 from qsmnode.node.wire.dataset import decoded, encoded, said
-from qsmnode.node.wire.finding import FIND, answers
+from qsmnode.node.wire.finding import FIND, Note, answers
 from qsmnode.node.wire.part10 import Part10
 from qsmnode.node.wire.requestor import Association, Target
 
@@ -20,10 +20,10 @@ _MOST_STUDIES = 100
 _ANSWER = "an answer to C-FIND"
 
 
-def compare(target: Target, file: Part10, stopping: Callable[[], bool]) -> Shortfall | None:
+def compare(target: Target, file: Part10, stopping: Callable[[], bool], note: Note) -> Shortfall | None:
     """None where a file's study may be sent; what cannot be compared is not sent either."""
     try:
-        differing = difference(target, file, stopping)
+        differing = difference(target, file, stopping, note)
     except PeerRefused as error:
         why = f"{error}; check_identity of this peer needs C-FIND: allow it there, or switch it off here"
         return Shortfall(why, permanent=error.permanent, peer_is_down=not error.permanent)
@@ -41,7 +41,7 @@ def compare(target: Target, file: Part10, stopping: Callable[[], bool]) -> Short
     )
 
 
-def difference(target: Target, file: Part10, stopping: Callable[[], bool]) -> str:
+def difference(target: Target, file: Part10, stopping: Callable[[], bool], note: Note) -> str:
     """What an archive has otherwise of a file's study, "" for nothing; no values: they are a patient's.
 
     A study that it does not have is no difference.
@@ -61,7 +61,7 @@ def difference(target: Target, file: Part10, stopping: Callable[[], bool]) -> st
     differing: set[str] = set()
     count = 0
     with Association(target, [FIND]) as association:
-        for answer in answers(association, encoded(asked), stopping):
+        for answer in answers(association, encoded(asked), stopping, note):
             found = decoded(answer, _ANSWER)
             if said(found, "StudyInstanceUID", _ANSWER) != ours["StudyInstanceUID"]:
                 raise PeerError(f"{target}: answers C-FIND with another study than it was asked for")

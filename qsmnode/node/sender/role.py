@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from qsmnode.node.sender.decide import decide
 from qsmnode.node.sender.shortfall import Shortfall
 from qsmnode.node.supervise import Loop
 from qsmnode.node.target import target_of, web_target_of
+from qsmnode.node.wire.finding import FIND
 from qsmnode.node.wire.part10 import Part10, read_front
 
 _log = logging.getLogger(__name__)
@@ -121,7 +123,8 @@ class Courier:
             return to_web.deliver(target, files, acknowledged, self._stopping)
         called = target_of(self._config, name, peer)
         if peer.check_identity and files:
-            found = identity.compare(called, files[0], self._stopping)
+            note = functools.partial(self._store.audit_events.note_query, name, *FIND)
+            found = identity.compare(called, files[0], self._stopping, note)
             if found is not None:
                 return found
         return to_archive.deliver(called, files, acknowledged, self._stopping, peer.associations)

@@ -23,13 +23,19 @@ _WORDS = {
 }
 
 
-def answers(association: Association, asked: bytes, stopping: Callable[[], bool]) -> Iterator[bytes]:
+Note = Callable[[bytes], None]
+"""Told what is asked before it is: for the audit trail."""
+
+
+def answers(
+    association: Association, asked: bytes, stopping: Callable[[], bool], note: Note
+) -> Iterator[bytes]:
     """The identifiers that answer a C-FIND.
 
     Raises:
         PeerUnreachable, PeerRefused, PeerError: as for :func:`replies`; refused also by a failure status.
     """
-    for reply in replies(association, FIND, command.C_FIND_RQ, asked, {}, stopping):
+    for reply in replies(association, FIND, command.C_FIND_RQ, asked, {}, stopping, note):
         if not reply.is_last:
             yield reply.identifier
         elif reply.status != SUCCESS:
@@ -43,6 +49,7 @@ def replies(
     asked: bytes,
     extra: Mapping[int, command.Value],
     stopping: Callable[[], bool],
+    note: Note,
 ) -> Iterator[Reply]:
     """Every answer to a question, up to and with the last.
 
@@ -53,6 +60,7 @@ def replies(
     """
     if refusal := association.refusal(pair):
         raise PeerRefused(f"{association.target}: {pair_name(pair)}: {refusal}", permanent=True)
+    note(asked)
     deadline = time.monotonic() + LONGEST_S
     for reply in association.ask(pair, kind, asked, extra):
         yield reply

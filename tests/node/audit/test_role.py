@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import re
 import socket
@@ -13,9 +14,12 @@ from xml.etree import ElementTree
 import pytest
 
 from qsmnode.config import Config
+from qsmnode.errors import UsageError
 from qsmnode.ledger import Store
-from qsmnode.node.audit import Audit
+from qsmnode.ledger.trail import Moved
+from qsmnode.node.audit import Audit, events
 from qsmnode.node.commands import Desk, perform
+from qsmnode.observe.audit_message import encode
 from tests.observe.audit_schema import faults
 
 _HEADER = '{"keywords": {"PatientID": ["P-7"], "PatientName": ["Doe^Jane"]}}'
@@ -127,6 +131,48 @@ def test_the_life_of_an_exam(site: Callable[..., Config], store: Store, tmp_path
     assert _users(by_event["110103 D"]) == ["uid 7", "QSMNODE"]
     assert _users(by_event["110113 E 110126"]) == ["QSMNODE", "192.0.2.66"]
     assert sum(_event(each) == "110113 E 110126" for each in told) <= 3
+
+
+def test_what_a_peer_was_asked_and_where_the_ledger_went(site: Callable[..., Config], store: Store) -> None:
+    config = site()
+    acquisition = _exam(store)
+    store.audit_events.note_query(
+        "pacs", "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.1.2", b"study 2.25.99"
+    )
+    store.audit_events.note_query("web", "", "", b"https://pacs.example/studies?limit=1")
+    store.audit_events.note_retrieval("pacs", acquisition)
+    desk = Desk(store, config, "uid 7")
+    assert perform(desk, "note_backup", {"folder": "/mnt/copy"}) == "the audit trail tells of it"
+    with pytest.raises(UsageError, match="folder=7"):
+        perform(desk, "note_backup", {"folder": 7})
+    Audit(config, store).tell_all()
+    told = _told(config)[-4:]
+    assert [_event(each) for each in told] == ["110112 E", "110112 E", "110102 E", "110106 R"]
+    assert [_users(each) for each in told] == [
+        ["QSMNODE", "pacs"],
+        ["QSMNODE", "web"],
+        ["pacs", "QSMNODE"],
+        ["uid 7", "QSMNODE", "/mnt/copy"],
+    ]
+    asked = [base64.b64decode(each.findtext(".//ParticipantObjectQuery", "")) for each in told[:2]]
+    assert asked == [b"study 2.25.99", b"https://pacs.example/studies?limit=1"]
+    for message in told[2:]:
+        subjects = message.findall("ParticipantObjectIdentification")
+        assert [each.get("ParticipantObjectID") for each in subjects] == ["2.25.99", "P-7"]
+
+
+def test_a_backup_of_many_studies_is_told_in_messages_that_a_datagram_holds() -> None:
+    uid = "2.25.3" + 38 * "9"  # none is longer
+    known = [
+        Moved(f"{uid}{number:03}", "1.2.840.10008.5.1.4.1.1.4", 9, f"PATIENT-{number}")
+        for number in range(500)
+    ]
+    messages = events.backed_up(events.Node("QSMNODE", "host"), "/mnt/copy", "uid 7", known, 0.0)
+    texts = [encode(message, "QSMNODE") for message in messages]
+    assert [fault for text in texts for fault in faults(text)] == []
+    assert max(map(len, texts)) < 65000
+    named = [each.identity for message in messages for each in message.subjects]
+    assert sorted(named) == sorted({each.study_uid for each in known} | {each.patient_id for each in known})
 
 
 def test_what_was_told_is_not_told_again(site: Callable[..., Config], store: Store) -> None:

@@ -34,8 +34,14 @@ def test_the_same_study_and_an_absent_one_are_sent(
 ) -> None:
     archive = committing_archive()
     archive.studies = studies
-    _house(build_house, archive).until_state("sent")
+    house = _house(build_house, archive)
+    house.until_state("sent")
     assert len(archive.stored) == 2
+    (event,) = [each for each in house.store.audit_events.next(100) if each.entity == "query"]
+    told = house.store.audit_events.query(event)
+    assert told.peer == "archive"
+    assert b"1.2.826.0.1.1" in told.asked
+    assert b"NETWORK" not in told.asked  # it asks for the patient, and names none
 
 
 @pytest.mark.parametrize(

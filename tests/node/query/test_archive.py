@@ -34,6 +34,10 @@ def never() -> bool:
     return False
 
 
+def unheard(_asked: bytes) -> None:
+    """Nobody is told."""
+
+
 def test_every_image_of_every_series_is_found(asked_archive: Start) -> None:
     asked: list[tuple[str, ...]] = []
 
@@ -46,16 +50,18 @@ def test_every_image_of_every_series_is_found(asked_archive: Start) -> None:
         )
         yield from (image(f"{identifier.SeriesInstanceUID}.{number}") for number in range(3))
 
-    found = find(asked_archive(find=answers), STUDY, SERIES, never)
+    told: list[bytes] = []
+    found = find(asked_archive(find=answers), STUDY, SERIES, never, told.append)
     assert found == {series: [f"{series}.{number}" for number in range(3)] for series in SERIES}
     assert asked == [("IMAGE", STUDY, series, "") for series in SERIES]
+    assert all(series.encode() in each for each, series in zip(told, SERIES, strict=True))
 
 
 def test_nothing_found_is_an_answer(asked_archive: Start) -> None:
     def answers(_identifier: Dataset) -> Iterator[Any]:
         yield from ()
 
-    assert find(asked_archive(find=answers), STUDY, SERIES[:1], never) == {SERIES[0]: []}
+    assert find(asked_archive(find=answers), STUDY, SERIES[:1], never, unheard) == {SERIES[0]: []}
 
 
 @pytest.mark.parametrize("status", [0xA700, 0xA900, 0xC001, 0xFE00])
@@ -64,7 +70,7 @@ def test_a_failure_is_told_with_its_status(asked_archive: Start, status: int) ->
         yield status, None
 
     with pytest.raises(PeerRefused, match=f"answers C-FIND with 0x{status:04X}"):
-        find(asked_archive(find=answers), STUDY, SERIES, never)
+        find(asked_archive(find=answers), STUDY, SERIES, never, unheard)
 
 
 @pytest.mark.parametrize(
@@ -92,11 +98,11 @@ def test_answers_without_end_are_cut(asked_archive: Start, monkeypatch: pytest.M
     target = asked_archive(find=answers)
     monkeypatch.setattr(archive, "MOST_IMAGES", 50)
     with pytest.raises(PeerError, match="lists more than 50 images"):
-        find(target, STUDY, SERIES, never)
+        find(target, STUDY, SERIES, never, unheard)
     monkeypatch.setattr(archive, "MOST_IMAGES", 1 << 30)
     monkeypatch.setattr(finding, "LONGEST_S", 0.05)
     with pytest.raises(PeerError, match="do not end within"):
-        find(target, STUDY, SERIES, never)
+        find(target, STUDY, SERIES, never, unheard)
 
 
 def test_an_answer_of_any_size_is_no_way_to_fill_the_memory(asked_archive: Start) -> None:
@@ -106,22 +112,22 @@ def test_an_answer_of_any_size_is_no_way_to_fill_the_memory(asked_archive: Start
         yield status, answer
 
     with pytest.raises(PeerError, match="a data set of more than 65536 bytes"):
-        find(asked_archive(find=answers), STUDY, SERIES, never)
+        find(asked_archive(find=answers), STUDY, SERIES, never, unheard)
 
 
 def test_a_silent_archive_and_one_that_is_not_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         silent = Target("archive", "127.0.0.1", server.getsockname()[1], "ARCHIVE", "QSMNODE", 0.3, 0.3)
         with pytest.raises(PeerUnreachable, match="nothing came in time"):
-            find(silent, STUDY, SERIES, never)
+            find(silent, STUDY, SERIES, never, unheard)
     with pytest.raises(PeerUnreachable, match="no connection"):
-        find(silent, STUDY, SERIES, never)
+        find(silent, STUDY, SERIES, never, unheard)
 
 
 def test_an_archive_without_query_says_so(asked_archive: Start) -> None:
     target = asked_archive(classes=(STUDY_ROOT_FIND,))
     with pytest.raises(PeerRefused, match=r"MOVE.*SOP class refused"):
-        move(target, STUDY, {SERIES[0]: ["2.25.1"]}, never)
+        move(target, STUDY, {SERIES[0]: ["2.25.1"]}, never, unheard)
 
 
 def test_a_stopping_node_waits_for_no_further_answer(asked_archive: Start) -> None:
@@ -129,7 +135,7 @@ def test_a_stopping_node_waits_for_no_further_answer(asked_archive: Start) -> No
         yield from (image(f"2.25.{number}") for number in range(1, 100))
 
     with pytest.raises(PeerUnreachable, match="this node stops"):
-        find(asked_archive(find=answers), STUDY, SERIES, lambda: True)
+        find(asked_archive(find=answers), STUDY, SERIES, lambda: True, unheard)
 
 
 def test_an_archive_that_does_not_know_this_node_is_told_of_with_what_to_do(asked_archive: Start) -> None:
@@ -137,7 +143,7 @@ def test_an_archive_that_does_not_know_this_node_is_told_of_with_what_to_do(aske
         yield None, None  # pynetdicom answers 0xA801
 
     with pytest.raises(PeerRefused, match="0xA801, it does not know the destination; does it know QSMNODE"):
-        move(asked_archive(move=answers), STUDY, {SERIES[0]: ["2.25.1"]}, never)
+        move(asked_archive(move=answers), STUDY, {SERIES[0]: ["2.25.1"]}, never, unheard)
 
 
 def test_many_images_are_asked_for_in_parts(
@@ -162,6 +168,8 @@ def test_many_images_are_asked_for_in_parts(
 
     monkeypatch.setattr(archive, "IMAGES_AT_ONCE", 2)
     wanted = {SERIES[0]: ["2.25.1", "2.25.2", "2.25.3"], SERIES[1]: ["2.25.4"]}
-    assert move(asked_archive(move=answers), STUDY, wanted, never) == Moved(sent=4, failed=0)
+    told: list[bytes] = []
+    assert move(asked_archive(move=answers), STUDY, wanted, never, told.append) == Moved(sent=4, failed=0)
+    assert len(told) == 1
     assert asked == [["2.25.1", "2.25.2"], ["2.25.3"], ["2.25.4"]]
     assert sorted(here.stored) == ["2.25.1", "2.25.2", "2.25.3", "2.25.4"]

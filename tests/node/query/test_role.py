@@ -116,6 +116,15 @@ def test_series_that_this_node_made_are_no_missing_images(asked: Callable[..., s
     assert ("IMAGE", "2.25.7") not in archive.questions
 
 
+def test_the_audit_trail_gets_every_question_and_the_retrieval(
+    asked: Callable[..., str], tmp_path: Path
+) -> None:
+    asked(Archive(7))
+    with Store(tmp_path / "store", read_only=True) as store:
+        events = [each.entity for each in store.audit_events.next(100)]
+    assert events == ["query", "query", "query", "retrieval"]
+
+
 def test_more_new_series_than_any_scan_has_are_left_alone_and_told(
     asked: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,7 +60,7 @@ def test_every_series_of_a_study_is_listed_with_what_the_archive_says(asked_arch
         yield series(7, Modality="MR", ProtocolName="qsm", FrameOfReferenceUID="2.25.50")
         yield series(8)
 
-    found = find_series(asked_archive(find=answers), "2.25.100", lambda: False)
+    found = find_series(asked_archive(find=answers), "2.25.100", lambda: False, lambda _: None)
     assert found == [SeriesFound("2.25.7", "MR", "2.25.50", "qsm"), SeriesFound("2.25.8")]
     (identifier,) = asked
     assert (identifier.QueryRetrieveLevel, identifier.StudyInstanceUID) == ("SERIES", "2.25.100")
@@ -73,7 +73,7 @@ def test_a_list_without_end_or_without_names_is_refused(
     monkeypatch.setattr(archive, "MOST_SERIES", 5)
     endless = asked_archive(find=lambda _identifier: (series(number) for number in range(1, 100)))
     with pytest.raises(PeerError, match="lists more than 5 series"):
-        find_series(endless, "2.25.100", lambda: False)
+        find_series(endless, "2.25.100", lambda: False, lambda _: None)
     nameless = asked_archive(find=lambda _identifier: iter([series(7, SeriesInstanceUID="")]))
     with pytest.raises(PeerError, match="without a Series Instance UID"):
-        find_series(nameless, "2.25.100", lambda: False)
+        find_series(nameless, "2.25.100", lambda: False, lambda _: None)
