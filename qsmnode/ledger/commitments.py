@@ -149,6 +149,15 @@ class Commitments:
                 due_at=due_at,
             )
 
+    def put_off(self, row: CommitmentRow, reason: str, due_at: float) -> None:
+        """No answer that decides anything: the same is asked again then."""
+        with self._db.transaction() as connection:
+            connection.execute(
+                "UPDATE commitment SET due_at = ?, tries = ? WHERE id = ? AND state = 'asking'",
+                (due_at, row.tries + 1, row.id),
+            )
+            self._tell(row, reason)
+
     def lose_all_open(self) -> None:
         """At start: a report may have found nobody here; asked again under new UIDs."""
         for row in self._open("1", ()):
@@ -221,11 +230,11 @@ class Commitments:
                 self._db.move("delivery", row.delivery_id, "unconfirmed", reason)
             return True
 
-    def commit(self, delivery: DeliveryRow) -> None:
-        """The peer has answered for every object."""
+    def commit(self, delivery: DeliveryRow, reason: str = "") -> None:
+        """The peer has answered for every object; ``reason``: in what way, where that is to be said."""
         with self._db.transaction():
             self._close(delivery, "its delivery is committed")
-            self._db.move("delivery", delivery.id, "committed", finished_at=time.time())
+            self._db.move("delivery", delivery.id, "committed", reason, finished_at=time.time())
 
     def rounds(self, delivery: DeliveryRow) -> int:
         """How many reports in a row had failures, since somebody last asked for a retry."""

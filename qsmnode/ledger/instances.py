@@ -89,14 +89,14 @@ class Instances:
         size: int,
         path: str,
         association_id: int,
-        durable: bool = True,
+        received_at: float | None = None,
     ) -> int:
-        """Make a stored file findable; without ``durable``, on the disk with the next durable write only.
+        """Make a stored file findable; its row's id. ``received_at`` where that was not just now.
 
         The same SOP Instance UID with other bytes becomes ``conflicting``: kept, flagged, not used; unless
         what is here cannot be read, as a file that broke off on its way.
         """
-        with self._db.transaction(durable=durable) as connection:
+        with self._db.transaction() as connection:
             other = connection.execute(
                 f"SELECT 1 FROM instance WHERE sop_instance_uid = ? AND {_READABLE}",
                 (sop_instance_uid,),
@@ -116,7 +116,7 @@ class Instances:
                     size,
                     path,
                     association_id,
-                    time.time(),
+                    time.time() if received_at is None else received_at,
                     state,
                     reason,
                 ),

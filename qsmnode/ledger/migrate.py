@@ -38,6 +38,7 @@ def _script(name: str) -> str:
 MIGRATIONS = (
     Migration(2, _script("0002_lost_purged_audited.sql")),
     Migration(3, _script("0003_commitment.sql")),
+    Migration(4, _script("0004_instance_by_uid.sql")),
 )
 """Every step, in order; a new one goes to the end and into ``schema.sql``, and none is ever changed."""
 

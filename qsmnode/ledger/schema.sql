@@ -32,6 +32,7 @@ CREATE TABLE instance (
 -- what was purged or got lost may come again
 CREATE UNIQUE INDEX instance_identity ON instance (sop_instance_uid, sha256)
     WHERE state NOT IN ('purged', 'lost');
+CREATE INDEX instance_by_uid ON instance (sop_instance_uid);
 CREATE INDEX instance_by_state ON instance (state) WHERE state = 'received';
 CREATE INDEX instance_by_study ON instance (study_uid);
 CREATE INDEX instance_by_association ON instance (association_id);

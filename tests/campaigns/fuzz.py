@@ -83,7 +83,7 @@ class Listener:
             connection.close()
             self._door.leave(connection)
             if session.association_id is not None:
-                self._store.instances.end_association(session.association_id)
+                self._intake.end_association(session.association_id)
             return _until_closed(peer)
 
     def check(self) -> int:

@@ -1,4 +1,4 @@
-"""From bytes on the wire to a file and a row that survive a power cut, and only then Success."""
+"""From bytes on the wire to a file that survives a power cut and can be found again; only then Success."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import hashlib
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from qsmnode.errors import PeerError
 from qsmnode.ledger.store import Store, fsync_folder
+from qsmnode.node.receiver.register import Kept, Register
 from qsmnode.node.receiver.reserve import Reserve, Space, space_of
 from qsmnode.node.receiver.seal import seal
 from qsmnode.node.receiver.shelf import Place, Shelf
@@ -92,6 +94,7 @@ class Intake:
         self._reserve = reserve
         self._space = space
         self._refusing = False
+        self.register = Register(store)
 
     def begin(self, described: Described, association: Callable[[], int], shelf: Shelf) -> Arrival | Refusal:
         """Get ready for a data set.
@@ -101,6 +104,8 @@ class Intake:
             association: gives the row of the association that it comes in.
             shelf: gives it its place.
         """
+        if self.register.trouble:
+            return Refusal(self.out_of_resources(described, self.register.trouble), self.largest)
         try:
             self.check_space()
             row = association()
@@ -123,8 +128,19 @@ class Intake:
         self._refusing = True
         return Answer(status.OUT_OF_RESOURCES, why)
 
+    def end_association(self, association_id: int) -> None:
+        """Note that it ended, after all that came in it.
+
+        Raises:
+            sqlite3.Error: the ledger cannot be written.
+        """
+        self.register.flush()
+        self.store.instances.end_association(association_id)
+
     def working(self) -> None:
         """An object was kept: tell it where the last ones were not."""
+        if self.register.trouble:
+            return
         if self._refusing:
             _log.warning("objects are accepted again")
         self._refusing = False
@@ -177,7 +193,7 @@ class Arrival:
         self._hash.update(data)
 
     def finish(self) -> Answer:
-        """Make the file durable under its name, and its row; what to answer."""
+        """Make the file durable under its name; what to answer."""
         if self._failure is None:
             try:
                 self._file.flush()
@@ -200,54 +216,22 @@ class Arrival:
             _log.warning("a file that was not acknowledged stays until the next start: %s", error.strerror)
 
     def _enter(self) -> Answer:
-        instances = self._intake.store.instances
-        uid, sha256 = self._described.sop_instance_uid, self._hash.hexdigest()
-        try:
-            if instances.known(uid, sha256):
-                self.discard()
-                return Answer(status.SUCCESS)
-            self._add(sha256)
-        except sqlite3.Error as error:
-            return self._after_ledger_failure(uid, sha256, error)
+        described = self._described
+        self._intake.register.add(
+            Kept(
+                sop_instance_uid=described.sop_instance_uid,
+                sop_class_uid=described.sop_class_uid,
+                transfer_syntax=described.transfer_syntax,
+                sha256=self._hash.hexdigest(),
+                size=self._front_size + self._size,
+                relative=self._place.relative,
+                association_id=self._association_id,
+                peer=described.peer,
+                received_at=time.time(),
+            )
+        )
         self._intake.working()
         return Answer(status.SUCCESS)
-
-    def _add(self, sha256: str) -> None:
-        described, store = self._described, self._intake.store
-        row = store.instances.add(
-            sop_instance_uid=described.sop_instance_uid,
-            sop_class_uid=described.sop_class_uid,
-            transfer_syntax=described.transfer_syntax,
-            sha256=sha256,
-            size=self._front_size + self._size,
-            path=self._place.relative,
-            association_id=self._association_id,
-            durable=False,  # the file is, and a start makes its row again
-        )
-        found = store.database.rows("SELECT state FROM instance WHERE id = ?", (row,))
-        if found and found[0]["state"] == "conflicting":
-            _log.warning(
-                "%s sent SOP Instance UID %s again with other bytes: kept as conflicting, the first is used",
-                described.peer,
-                described.sop_instance_uid,
-            )
-
-    def _after_ledger_failure(self, uid: str, sha256: str, error: sqlite3.Error) -> Answer:
-        """Another association may have been faster with the same object; else nothing of it is kept."""
-        store = self._intake.store
-        try:
-            known = store.instances.known(uid, sha256)
-            mine = self._place.relative in store.instances.paths()
-        except sqlite3.Error:
-            # not even that can be asked: the file stays, and the next start decides
-            return self._intake.out_of_resources(self._described, f"the ledger: {error}")
-        if not mine:
-            self.discard()
-        return (
-            Answer(status.SUCCESS)
-            if known
-            else self._intake.out_of_resources(self._described, f"the ledger: {error}")
-        )
 
     def _give_up(self, why: str) -> None:
         self._failure = self._intake.out_of_resources(self._described, why)

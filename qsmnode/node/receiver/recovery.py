@@ -1,7 +1,7 @@
 """At the start: a file that no row speaks for gets its row again where it is whole, and goes where it is not.
 
-Success is answered when a file is durable under its name. Its row is written before that as well, but synced
-later: a power cut may take the last rows, never the files.
+Success is answered when a file is durable under its name. Its row is written a moment later, and synced later
+still: a crash or a power cut may take the last rows, never the files.
 """
 
 from __future__ import annotations

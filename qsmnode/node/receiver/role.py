@@ -89,6 +89,7 @@ class Receiver:
         except BaseException:
             self._close_entrances()
             raise
+        self._intake.register.start()
         for entrance in self._entrances:
             self._listen_at(entrance)
 
@@ -102,6 +103,7 @@ class Receiver:
         self._door.interrupt_all()
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
+        self._intake.register.stop(max(0.0, deadline - time.monotonic()))
 
     def _close_entrances(self) -> None:
         for entrance in self._entrances:
@@ -161,7 +163,7 @@ class Receiver:
         """Note the end, again and again where the ledger cannot be written: studies wait for it."""
         while session.association_id is not None:
             try:
-                self._intake.store.instances.end_association(session.association_id)
+                self._intake.end_association(session.association_id)
                 session.association_id = None
             except sqlite3.Error as error:
                 if self._stopping:

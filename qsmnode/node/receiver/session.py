@@ -258,6 +258,7 @@ class Session:
                 raise PeerError("an answer with a data set that has no place in it")
             self._commitments.answered(received)
         elif has_data:
+            self._house.intake.register.flush()  # what it asks about may have come a moment ago
             data = self._commitments.gather(context_id, context.transfer_syntax, received)
             self._request = Request(context_id, received, data)
         else:
@@ -308,7 +309,7 @@ class Session:
         if self.association_id is None:
             return
         try:
-            self._house.intake.store.instances.end_association(self.association_id)
+            self._house.intake.end_association(self.association_id)
         except sqlite3.Error:
             return  # the role tries again until it is noted
         self.association_id = None

@@ -21,6 +21,7 @@ from pydicom.uid import (
 from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 
+from qsmnode.ledger import Store
 from qsmnode.node.receiver.reserve import Space
 
 Run = Callable[..., object]
@@ -217,20 +218,45 @@ def test_a_disk_that_refuses_to_write_is_0xa700_and_leaves_nothing(
     assert send(node.port, large) == [0x0000]
 
 
-def test_a_ledger_that_cannot_be_written_is_0xa700_and_leaves_nothing(
+def test_while_the_ledger_cannot_be_written_all_is_0xa700_but_what_was_accepted_gets_its_row(
     run_receiver: Run, write_object: WriteObject, tmp_path: Path
 ) -> None:
     node = run_receiver()
-    sent = write_object(tmp_path / "sent.dcm", "1.2.3.4")
+    first, sent = (
+        write_object(tmp_path / "first.dcm", "1.2.3.3"),
+        write_object(tmp_path / "sent.dcm", "1.2.3.4"),
+    )
     with node.store.database.transaction() as connection:
         connection.execute(
             "CREATE TRIGGER full BEFORE INSERT ON instance BEGIN SELECT RAISE(ABORT, 'I/O error'); END"
         )
+    assert send(node.port, first) == [0x0000]  # its file is durable
     assert send(node.port, sent, sent) == [0xA700, 0xA700]
-    assert node.files() == []
+    assert len(node.files()) == 1
+    assert node.rows() == []
     with node.store.database.transaction() as connection:
         connection.execute("DROP TRIGGER full")
+    while not node.rows():
+        time.sleep(0.01)
     assert send(node.port, sent) == [0x0000]
+    assert [row["sop_instance_uid"] for row in node.rows()] == ["1.2.3.3", "1.2.3.4"]
+
+
+def test_what_has_no_row_yet_when_the_node_ends_has_one_after_its_start(
+    run_receiver: Run, write_object: WriteObject, tmp_path: Path
+) -> None:
+    node = run_receiver()
+    with node.store.database.transaction() as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON instance BEGIN SELECT RAISE(ABORT, 'I/O error'); END"
+        )
+    assert send(node.port, write_object(tmp_path / "sent.dcm", "1.2.3.4")) == [0x0000]
+    node.stop()
+    with Store(node.store.root) as store, store.database.transaction() as connection:
+        connection.execute("DROP TRIGGER full")
+    node.start()
+    assert [row["sop_instance_uid"] for row in node.rows()] == ["1.2.3.4"]
+    assert len(node.files()) == 1
 
 
 def test_the_end_of_an_association_is_noted_as_soon_as_the_ledger_can(
