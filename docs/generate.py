@@ -348,7 +348,7 @@ _FIELDS: dict[str, Callable[[], str]] = {
     "default_ae_title": lambda: str(Config.model_validate({"peers": {}, "routes": []}).node.ae_title),
     "default_tls_port": lambda: str(TLS_PORT),
     "default_associations": lambda: str(DicomPeer.model_fields["associations"].default),
-    "default_batch": lambda: str(WebPeer.model_fields["batch"].default),
+    "batches": lambda: " and ".join(str(WebPeer.model_fields[k].default) for k in ("batch", "batch_mb")),
     "objects_per_association": lambda: str(OBJECTS_PER_ASSOCIATION),
     "failures": lambda: str(FAILURES),
     "default_port": lambda: str(Config.model_validate({"peers": {}, "routes": []}).node.port),

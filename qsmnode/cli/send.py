@@ -17,10 +17,13 @@ def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "send",
         help="send DICOM files to a peer",
-        description="Send files, or everything below folders, to a peer of the configuration by C-STORE.",
+        description=(
+            "Send files, or everything below folders, to a peer of the configuration: by C-STORE, or by"
+            " STOW-RS to a DICOMweb server."
+        ),
     )
     add_config(verb)
-    verb.add_argument("peer", metavar="PEER", help="name of a peer with a port")
+    verb.add_argument("peer", metavar="PEER", help="name of a peer with a port or a URL (stow)")
     verb.add_argument("path", type=Path, nargs="+", metavar="PATH", help="files or folders")
     verb.set_defaults(run=run)
 

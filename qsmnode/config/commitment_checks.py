@@ -16,7 +16,9 @@ def check_commitment(document: Document) -> None:
     peers = document.mapping("peers")
     for name, peer in peers.items():
         for key, why in _NEED_A_PORT.items():
-            if isinstance(peer, dict) and peer.get(key) is True and peer.get("port") is None:
+            if not isinstance(peer, dict) or "stow" in peer:
+                continue
+            if peer.get(key) is True and peer.get("port") is None:
                 document.blame(("peers", name, key), f"it has no port {why}: add peers.{name}.port")
     archive = document.get("commitment", "archive")
     if not isinstance(archive, str):

@@ -70,6 +70,11 @@ class DicomPeer(Settings):
     def can_receive(self) -> bool:
         return self.port is not None
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether it is asked if it has what it was sent."""
+        return self.commitment
+
 
 class FolderPeer(Settings):
     """A folder into which results are written as DICOM files."""
@@ -79,6 +84,11 @@ class FolderPeer(Settings):
     @property
     def can_receive(self) -> bool:
         return True
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it is asked if it has what it was sent."""
+        return False
 
 
 class WebPeer(Settings):
@@ -97,10 +107,28 @@ class WebPeer(Settings):
         None, description="Password for basic authentication, from a placeholder as well."
     )
     batch: WholeNumber = Field(50, ge=1, le=1000, description="Most objects in one request.")
+    batch_mb: WholeNumber = Field(
+        32, ge=1, le=10000, description="Most MB in one request; a larger object goes alone."
+    )
+    confirm: Flag = Field(
+        False,
+        description="Whether the server is asked, by QIDO-RS, if it lists what it was sent: DICOMweb knows no"
+        " storage commitment. What it does not list within commitment.timeout_s is sent again.",
+    )
+    check_identity: Flag = Field(
+        False,
+        description="Whether PatientID and AccessionNumber of the study are compared with the server's, by"
+        " QIDO-RS, before anything is sent; a difference holds the delivery.",
+    )
 
     @property
     def can_receive(self) -> bool:
         return True
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it is asked if it has what it was sent."""
+        return self.confirm
 
 
 def peer_tag(value: Any) -> str:

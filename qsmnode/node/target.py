@@ -40,6 +40,7 @@ def web_target_of(config: Config, name: str, peer: WebPeer) -> WebTarget:
         user=peer.user,
         password=peer.password,
         batch=peer.batch,
+        batch_bytes=peer.batch_mb * 1_000_000,
         connect_timeout_s=config.delivery.connect_timeout_s,
         response_timeout_s=config.delivery.response_timeout_s,
         tls=files,

@@ -21,10 +21,11 @@ ANY_STUDY = "GET /dicom-web/studies?limit=1"
 
 @dataclass(frozen=True)
 class Request:
-    """One STOW-RS request: its headers, and the Part 10 bytes of each object by SOP Instance UID."""
+    """One request: its headers, the Part 10 bytes of each object by SOP Instance UID, or what is asked."""
 
     headers: Message
     objects: dict[str, bytes]
+    asked: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,30 @@ def reply(
     return Reply(status, json.dumps(body).encode(), (("Content-Type", "application/dicom+json"),), **more)
 
 
+def matches(*found: dict[str, str]) -> Reply:
+    """An answer to QIDO-RS: attributes by tag."""
+    items = [{tag: {"vr": "LO", "Value": [value]} for tag, value in each.items()} for each in found]
+    return Reply(200 if found else 204, json.dumps(items).encode() if found else b"")
+
+
 class DicomwebServer:
     """On loopback; ``answer`` gives the reply for each request. Requests are kept in order.
 
     Args:
         answer: the reply, or a function of the request; to the question for a study as well, without objects.
         context: for https.
+        found: the answer to QIDO-RS, by what is asked for below the service's URL; None: it is no question
+            that a test expects.
     """
 
     def __init__(
-        self, answer: Callable[[Request], Reply] | Reply, context: ssl.SSLContext | None = None
+        self,
+        answer: Callable[[Request], Reply] | Reply,
+        context: ssl.SSLContext | None = None,
+        found: Callable[[str], Reply] | None = None,
     ) -> None:
         self.answer = answer
+        self.found = found
         self.requests: list[Request] = []
         self.questions: list[Request] = []
         self.broken: list[str] = []
@@ -116,10 +129,13 @@ class DicomwebServer:
                 self._say(server.answer(request) if callable(server.answer) else server.answer)
 
             def do_GET(self) -> None:
+                request = Request(self.headers, {}, self.path.removeprefix("/dicom-web"))
+                server.questions.append(request)
+                if server.found is not None and f"GET {self.path}" != ANY_STUDY:
+                    self._say(server.found(request.asked))
+                    return
                 if f"GET {self.path}" != ANY_STUDY:
                     server.broken.append(self.path)
-                request = Request(self.headers, {})
-                server.questions.append(request)
                 self._say(server.answer(request) if callable(server.answer) else server.answer)
 
             def _say(self, answer: Reply) -> None:

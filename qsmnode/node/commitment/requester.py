@@ -10,13 +10,14 @@ from qsmnode.errors import PeerError
 from qsmnode.ledger.commitments import CommitmentRow
 from qsmnode.ledger.deliveries import DeliveryRow
 from qsmnode.ledger.store import Store
+from qsmnode.node.commitment.conclusion import Conclusion, Wording
 from qsmnode.node.commitment.counting import listed
-from qsmnode.node.commitment.decide import Next, after_report, is_for_good, wait_s
+from qsmnode.node.commitment.decide import is_for_good, wait_s
 from qsmnode.node.commitment_messages import take_report
 from qsmnode.node.supervise import Loop
 from qsmnode.node.target import target_of
 from qsmnode.node.wire import command
-from qsmnode.node.wire.commitment import LONGEST, PAIR, REQUEST, Demand, encode_demand, words
+from qsmnode.node.wire.commitment import LONGEST, PAIR, REQUEST, Demand, encode_demand
 from qsmnode.node.wire.exchange import Exchange, Message
 from qsmnode.node.wire.finding import FIND
 from qsmnode.node.wire.requestor import Target
@@ -24,6 +25,7 @@ from qsmnode.node.wire.status import SUCCESS, describe
 from qsmnode.node.wire.uids import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 
 _log = logging.getLogger(__name__)
+_WORDING = Wording("answers for", "does not answer for")
 _LONGEST_WAIT_S = 60.0
 _LOOK_S = 0.2
 _LOOK_AT_PROMISED_S = 5.0
@@ -48,16 +50,16 @@ class Requester:
         self._store = store
         self._commitments = store.commitments
         self._name = name
+        self._conclusion = Conclusion(config, store, name, _WORDING)
         self._down = False
         self._promised_from = 0.0
         self.loop = Loop(f"commitment {name}", self._step, store.database.wake)
 
     def _step(self) -> None:
         seen = self._store.database.version
-        for row in self._commitments.answered(self._name):
-            self._draw(row)
+        self._conclusion.draw_all()
         for delivery in self._commitments.unasked(self._name):
-            self._begin(delivery)
+            self._conclusion.begin(delivery)
         self._begin_for_promised()
         for row in self._commitments.overdue(self._name, time.time()):
             self._give_up(row, f"{self._name} has not reported within {self._settings.timeout_s:g} s")
@@ -73,14 +75,6 @@ class Requester:
         if self._settings.archive == self._name:
             wait = min(wait, self._promised_from - time.monotonic())
         return min(_LONGEST_WAIT_S, max(0.05, wait))
-
-    def _begin(self, delivery: DeliveryRow) -> None:
-        objects = self._commitments.uncommitted(delivery)
-        if not objects:
-            self._commitments.commit(delivery)
-            return
-        deadline_at = time.time() + self._settings.timeout_s
-        self._commitments.begin(self._name, objects, deadline_at=deadline_at, delivery_id=delivery.id)
 
     def _begin_for_promised(self) -> None:
         """What this node keeps until this archive answers for it."""
@@ -180,41 +174,6 @@ class Requester:
 
     def _noted(self, asked: bytes) -> None:
         self._store.audit_events.note_query(self._name, *FIND, asked)
-
-    def _draw(self, row: CommitmentRow) -> None:
-        """What a report leads to, in one step with noting that it has."""
-        with self._store.database.transaction():
-            self._commitments.settle(row)
-            if row.delivery_id is not None:
-                self._decide(row, self._store.deliveries.get(row.delivery_id))
-
-    def _decide(self, row: CommitmentRow, delivery: DeliveryRow) -> None:
-        lacking = self._commitments.lacking(row)
-        rounds = self._commitments.rounds(delivery)
-        after = after_report(
-            delivery.state,
-            uncommitted=len(self._commitments.uncommitted(delivery)),
-            lacking=len(lacking),
-            rounds=rounds,
-            most_rounds=self._settings.rounds,
-        )
-        if after is Next.COMMIT:
-            self._commitments.commit(delivery)
-            _log.info("delivery %d: %s answers for all of it", delivery.id, self._name)
-        elif after in (Next.RESEND, Next.PARK):
-            count = len(self._store.deliveries.objects_of(delivery.product_id))
-            failed = f"{len(lacking)} of {count} objects: {words(lacking.values())}"
-            reason = f"{self._name} does not answer for {failed}"
-            self._resend(delivery, sorted(lacking), reason, rounds if after is Next.RESEND else None)
-
-    def _resend(self, delivery: DeliveryRow, uids: list[str], reason: str, rounds: int | None) -> None:
-        if rounds is None:
-            reason = f"{reason}; sent {self._settings.rounds} times: look at its log, then retry"
-            self._commitments.resend(delivery, uids, reason, None)
-            _log.error("delivery %d is parked: %s", delivery.id, reason)
-            return
-        self._commitments.resend(delivery, uids, reason, time.time() + wait_s(rounds, self._config.delivery))
-        _log.warning("delivery %d: %s; they are sent again", delivery.id, reason)
 
 
 _FIELDS: dict[int, command.Value] = {

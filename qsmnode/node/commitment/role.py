@@ -1,22 +1,26 @@
-"""The commitment role: one thread per archive that is asked, one for what this node answers for itself."""
+"""The commitment role: one thread per peer that is asked, one for what this node answers for itself."""
 
 from __future__ import annotations
 
 import time
 
-from qsmnode.config import Config, DicomPeer
+from qsmnode.config import Config, WebPeer
 from qsmnode.ledger.store import Store
+from qsmnode.node.commitment.confirmer import Confirmer
 from qsmnode.node.commitment.provider import Provider
 from qsmnode.node.commitment.requester import Requester
 
 
 class Commitment:
-    """Brings every delivery to an archive with ``commitment`` to its end, and every request of a sender."""
+    """Brings every delivery to a peer that is asked for it to its end, and every request of a sender."""
 
     def __init__(self, config: Config, store: Store) -> None:
         self._store = store
-        asked = [n for n, peer in config.peers.items() if isinstance(peer, DicomPeer) and peer.commitment]
-        self._parts: list[Requester | Provider] = [Requester(config, store, name) for name in asked]
+        self._parts: list[Requester | Confirmer | Provider] = [
+            Confirmer(config, store, name) if isinstance(peer, WebPeer) else Requester(config, store, name)
+            for name, peer in config.peers.items()
+            if peer.is_asked
+        ]
         if config.commitment.provide:
             self._parts.append(Provider(config, store))
 

@@ -20,7 +20,7 @@ class Rules:
 
     Attributes:
         ignored_days: how long what became no map is kept.
-        commits: whether a peer is asked for storage commitment, by its name.
+        commits: whether a peer is asked if it has what it was sent, by its name.
         undelivered: whether that may go too which waits for somebody: failed jobs, parked deliveries.
     """
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from qsmnode.config import Config, DicomPeer
+from qsmnode.config import Config
 from qsmnode.ledger.holdings import File
 from qsmnode.ledger.store import Store
 from qsmnode.node.retention.judge import Judged, Limits, Plan, Rules, judge, judge_stray, plan
@@ -29,7 +29,7 @@ def rules_of(config: Config, *, undelivered: bool = False) -> Rules:
 
     def commits(name: str) -> bool:
         peer = config.peers.get(name)
-        return isinstance(peer, DicomPeer) and peer.commitment
+        return peer is not None and peer.is_asked
 
     return Rules(config.retention.ignored_days, commits, undelivered)
 

@@ -1,4 +1,4 @@
-"""DICOM files from anywhere to a peer by C-STORE, as they are."""
+"""DICOM files from anywhere to a peer by C-STORE or STOW-RS, as they are."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qsmnode.config import Config, DicomPeer, FolderPeer
+from qsmnode.config import Config, DicomPeer, WebPeer
 from qsmnode.errors import PeerError, UnreadableDicom, UsageError
 from qsmnode.node.sender.cstore import Verdict, batches, open_for, store_one
 from qsmnode.node.sender.decide import Outcome
-from qsmnode.node.target import target_of
+from qsmnode.node.sender.to_web import store
+from qsmnode.node.target import target_of, web_target_of
 from qsmnode.node.wire.part10 import Part10, read_front
 from qsmnode.node.wire.requestor import Target
 from qsmnode.node.wire.uids import printable
+from qsmnode.node.wire.web import WebSession, WebTarget
 
 Progress = Callable[[float, str], None]
 
@@ -31,13 +33,14 @@ class FileResult:
 def send_files(
     config: Config, peer: str, paths: Sequence[Path], progress: Progress | None = None
 ) -> list[FileResult]:
-    """Send DICOM files to a listed peer by C-STORE, in any transfer syntax, byte for byte.
+    """Send DICOM files to a listed peer, in any transfer syntax, byte for byte.
 
-    An association that breaks off is opened again for the file that was under way and for the rest.
+    An association that breaks off is opened again for the file that was under way and for the rest. A
+    DICOMweb server that goes away ends it.
 
     Args:
         config: a loaded configuration.
-        peer: name of a DICOM peer with a port.
+        peer: name of a DICOM peer with a port, or of a DICOMweb server.
         paths: files; a folder is no file.
         progress: told the fraction of files that are dealt with, and a few words.
 
@@ -45,9 +48,9 @@ def send_files(
         One result per path, in the same order.
 
     Raises:
-        UsageError: there is no such peer, or it takes no C-STORE.
-        PeerUnreachable: no association could be opened at all.
-        PeerRefused: the peer wants no association.
+        UsageError: there is no such peer, or it is a folder.
+        PeerUnreachable: no association could be opened at all, or no server answered.
+        PeerRefused: the peer wants no association, or none of our requests.
     """
     target = _target(config, peer)
     results: dict[int, FileResult] = {}
@@ -66,18 +69,22 @@ def send_files(
         if progress is not None:
             progress(len(results) / len(paths), f"{len(results)} of {len(paths)} files")
 
-    _send_all(target, fronts, done)
+    if isinstance(target, WebTarget):
+        _post_all(target, fronts, done)
+    else:
+        _send_all(target, fronts, done)
     return [results[index] for index in range(len(paths))]
 
 
-def _target(config: Config, name: str) -> Target:
+def _target(config: Config, name: str) -> Target | WebTarget:
     peer = config.peers.get(name)
     if peer is None:
         known = ", ".join(config.peers) or "none"
         raise UsageError(f"{name!r}: no such peer; the configuration lists {known}")
+    if isinstance(peer, WebPeer):
+        return web_target_of(config, name, peer)
     if not isinstance(peer, DicomPeer):
-        what = "a folder" if isinstance(peer, FolderPeer) else "a DICOMweb server"
-        raise UsageError(f"peer {name}: {what}; send is for DICOM peers, copy the files instead")
+        raise UsageError(f"peer {name}: a folder; send is for peers with a port or stow: copy the files")
     return target_of(config, name, peer)
 
 
@@ -112,3 +119,18 @@ def _send_all(target: Target, fronts: dict[int, Part10], done: Callable[[int, Fi
             if index in broke or isinstance(error, UnreadableDicom):
                 done(index, FileResult(left.pop(index).path, sent=False, status=None, message=str(error)))
             broke.add(index)
+
+
+def _post_all(target: WebTarget, fronts: dict[int, Part10], done: Callable[[int, FileResult], None]) -> None:
+    left = dict(fronts)
+    order = list(fronts)
+    try:
+        with WebSession(target) as session:
+            for judged in store(session, target, list(fronts.values())):
+                for position, verdict in judged:
+                    done(order[position], _result(left.pop(order[position]).path, verdict))
+    except (PeerError, UnreadableDicom) as error:
+        if len(left) == len(fronts) and isinstance(error, PeerError):
+            raise
+        for index, file in left.items():
+            done(index, FileResult(file.path, sent=False, status=None, message=str(error)))

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from qsmnode.config import Config, FolderPeer, Peer, WebPeer
+from qsmnode.config import Config, DicomPeer, FolderPeer, Peer, WebPeer
 from qsmnode.errors import PeerError, PeerRefused, UnreadableDicom
 from qsmnode.ledger.deliveries import DeliveryRow, ObjectRow
 from qsmnode.ledger.store import Store
@@ -21,6 +21,8 @@ from qsmnode.node.supervise import Loop
 from qsmnode.node.target import target_of, web_target_of
 from qsmnode.node.wire.finding import FIND
 from qsmnode.node.wire.part10 import Part10, read_front
+from qsmnode.node.wire.requestor import Target
+from qsmnode.node.wire.web import WebTarget
 
 _log = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 60.0
@@ -120,14 +122,24 @@ class Courier:
             return to_folder.deliver(name, peer.folder, files, acknowledged, self._stopping)
         if isinstance(peer, WebPeer):
             target = web_target_of(self._config, name, peer)
+            note = functools.partial(self._store.audit_events.note_query, name, "", "")
+            if found := self._compare(peer, target, identity.by_qido(target, note), files):
+                return found
             return to_web.deliver(target, files, acknowledged, self._stopping)
         called = target_of(self._config, name, peer)
-        if peer.check_identity and files:
-            note = functools.partial(self._store.audit_events.note_query, name, *FIND)
-            found = identity.compare(called, files[0], self._stopping, note)
-            if found is not None:
-                return found
+        note = functools.partial(self._store.audit_events.note_query, name, *FIND)
+        if found := self._compare(peer, called, identity.by_find(called, self._stopping, note), files):
+            return found
         return to_archive.deliver(called, files, acknowledged, self._stopping, peer.associations)
+
+    def _compare(
+        self,
+        peer: DicomPeer | WebPeer,
+        target: Target | WebTarget,
+        studies: identity.Studies,
+        files: Sequence[Part10],
+    ) -> Shortfall | None:
+        return identity.compare(target, studies, files[0]) if peer.check_identity and files else None
 
     def _file(self, item: ObjectRow) -> Part10:
         file = read_front(self._store.path(item.path))

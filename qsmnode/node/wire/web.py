@@ -1,27 +1,29 @@
-"""One DICOMweb server: TLS, credentials, patience, and a limit on everything that it answers."""
+"""One DICOMweb server: TLS, credentials, patience, and a limit on everything that it answers.
+
+Questions are put by dicomweb-client. Objects are posted here: it would hold all of a request in memory.
+"""
 
 from __future__ import annotations
 
 import base64
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import requests
 from dicomweb_client import DICOMwebClient
-from pydicom import Dataset
 from requests.adapters import HTTPAdapter
 
 from qsmnode.errors import PeerError, PeerRefused, PeerUnreachable, UsageError
+from qsmnode.node.wire.multipart import Multipart
 from qsmnode.node.wire.tls import TlsFiles, client_context, explain
 from qsmnode.node.wire.uids import IMPLEMENTATION_VERSION
 
 _LONGEST_ANSWER = 8 << 20
-_ONE_REQUEST = 1 << 62
-"""Bytes: requests are never chunked, which some servers do not take."""
 _HELP = {
     401: "credentials are wanted or wrong: correct token, or user and password",
     403: "it does not allow this: correct the credentials, or the rights there",
@@ -42,6 +44,7 @@ class WebTarget:
     user: str | None
     password: str | None = field(repr=False)
     batch: int
+    batch_bytes: int
     connect_timeout_s: float
     response_timeout_s: float
     tls: TlsFiles
@@ -58,17 +61,25 @@ class WebAnswer:
     body: bytes
 
 
+def _unheard(_url: bytes) -> None:
+    """Nobody is told."""
+
+
 class WebSession:
     """Connections to one server, to be used in a ``with`` block. Certificates are read when it is made.
 
     Proxies, credentials and authorities of the environment are not looked at, and no redirection is followed:
     patients' data go to the server that the configuration names, or nowhere.
 
+    Args:
+        target: the server.
+        note: told the URL of each question before it is asked.
+
     Raises:
         PeerUnreachable: a file of its TLS settings cannot be used.
     """
 
-    def __init__(self, target: WebTarget) -> None:
+    def __init__(self, target: WebTarget, note: Callable[[bytes], None] = _unheard) -> None:
         self._target = target
         self._answer: WebAnswer | None = None
         self._session = requests.Session()
@@ -85,7 +96,12 @@ class WebSession:
         except UsageError as error:
             raise PeerUnreachable(f"{target}: {error}") from error
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, _Adapter(target, context))
+            self._session.mount(scheme, _Adapter(target, context, note))
+        self._client = DICOMwebClient(target.url, self._session, callback=self._take, permissive_uid=True)
+        self._client.set_http_retry_params(retry=False)  # when to try again is for others to decide
+
+    def __str__(self) -> str:
+        return str(self._target)
 
     def __enter__(self) -> WebSession:
         return self
@@ -105,30 +121,60 @@ class WebSession:
             PeerUnreachable: no connection, no answer in time, or a server in trouble.
             PeerRefused: it answers, and refuses.
         """
-        with _named(self._target):
-            answer = self._session.get(
-                f"{self._target.url}/studies", params={"limit": 1}, stream=True, allow_redirects=False
-            )
-            answer.close()
-        self.check(answer.status_code)
-        if answer.status_code >= 500:
-            raise PeerUnreachable(f"{self._target}: answers with HTTP {answer.status_code}; look at its log")
+        answer = self._answered(lambda: self._client.search_for_studies(limit=1))
+        if answer.status >= 500:
+            raise PeerUnreachable(f"{self._target}: answers with HTTP {answer.status}; look at its log")
 
-    def store(self, objects: Iterable[Dataset]) -> WebAnswer:
-        """STOW-RS of these in one request.
+    def studies(self, study_uid: str, fields: Sequence[str]) -> WebAnswer:
+        """QIDO-RS for one study, with these attributes by keyword.
+
+        Raises:
+            PeerUnreachable, PeerRefused: as for :meth:`ask`.
+            PeerError: its answer is too long.
+        """
+        filters = {"StudyInstanceUID": study_uid}
+        return self._answered(
+            lambda: self._client.search_for_studies(fields=list(fields), search_filters=filters)
+        )
+
+    def instances(self, study_uid: str, series_uid: str, *, limit: int, offset: int) -> WebAnswer:
+        """QIDO-RS for some of the instances of a series.
+
+        Raises:
+            PeerUnreachable, PeerRefused: as for :meth:`ask`.
+            PeerError: its answer is too long.
+        """
+        return self._answered(
+            lambda: self._client.search_for_instances(study_uid, series_uid, limit=limit, offset=offset)
+        )
+
+    def store(self, files: Sequence[Path]) -> WebAnswer:
+        """STOW-RS of these files in one request, which is read from them while it is sent.
 
         Raises:
             PeerUnreachable: no connection, or no answer in time.
             PeerRefused: no object was looked at: wrong credentials or URL.
             PeerError: its answer is too long.
+            UnreadableDicom: a file cannot be read to its end.
         """
-        client = DICOMwebClient(self._target.url, self._session, callback=self._take, chunk_size=_ONE_REQUEST)
-        client.set_http_retry_params(retry=False)  # when to try again is for the delivery to decide
+        body = Multipart(files)
+        return self._answered(
+            lambda: self._session.post(
+                f"{self._target.url}/studies",
+                data=body,
+                headers={"Content-Type": body.content_type},
+                allow_redirects=False,
+            )
+        )
+
+    def _answered(self, request: Callable[[], object]) -> WebAnswer:
+        """What a request is answered with."""
         with _named(self._target):
-            client.store_instances(objects)  # type: ignore[arg-type]  # it takes any iterable
-        assert self._answer is not None
-        self.check(self._answer.status)
-        return self._answer
+            request()
+        answer, self._answer = self._answer, None
+        assert answer is not None
+        self.check(answer.status)
+        return answer
 
     def check(self, status: int) -> None:
         """Raise PeerRefused where a status is about this node or its URL, and not about any object."""
@@ -167,9 +213,10 @@ class _named:  # noqa: N801 - used as a statement, like contextlib's own
 class _Adapter(HTTPAdapter):
     """Transport with this node's TLS, a deadline, and answers of bounded length."""
 
-    def __init__(self, target: WebTarget, context: ssl.SSLContext) -> None:
+    def __init__(self, target: WebTarget, context: ssl.SSLContext, note: Callable[[bytes], None]) -> None:
         self._target = target
         self._context = context
+        self._note = note
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -181,6 +228,8 @@ class _Adapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         request.headers.pop("Host", None)  # the client's own lacks the port
+        if request.method == "GET":
+            self._note(str(request.url).encode())
         kwargs["timeout"] = (self._target.connect_timeout_s, self._target.response_timeout_s)
         answer = super().send(request, *args, **kwargs)
         answer.raw = _Bounded(answer.raw, self._target.response_timeout_s)

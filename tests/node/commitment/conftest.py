@@ -21,6 +21,8 @@ from tests.peers.commitment import CommittingArchive
 
 DELIVERY = {"first_backoff_s": 0.05, "longest_backoff_s": 0.1, "attempts": 5, "response_timeout_s": 10}
 COMMITMENT = {"timeout_s": 30, "linger_s": 2}
+STUDY, SERIES = "1.2.826.0.1.1", "1.2.826.0.1.2"
+"""Of every object, as the fixture writes them."""
 _PATIENCE_S = 30
 
 
@@ -41,14 +43,14 @@ class House:
 
     def add(self, count: int, *peers: str, first: int = 1) -> int:
         """A product with objects 1.2.<n> and a delivery per peer; the product's id."""
-        acquisition = self.store.acquisitions.open("1.2", f"key {first}", deadline_at=9e9)
+        acquisition = self.store.acquisitions.open(STUDY, f"key {first}", deadline_at=9e9)
         job = self.store.jobs.queue(acquisition, "qsm", f"{first}", {})
         objects = []
         for number in range(first, first + count):
             uid, relative = f"1.2.{number}", f"products/{job}/{number}.dcm"
             self.write_object(self.store.path(relative), uid, seed=number)
             objects.append(("1.2.840.10008.5.1.4.1.1.4", uid, relative))
-        return self.store.deliveries.add_product(job, "qsm", f"1.2.9.{first}", objects, peers)
+        return self.store.deliveries.add_product(job, "qsm", SERIES, objects, peers)
 
     def start(self) -> None:
         self.store.instances.end_all_associations()

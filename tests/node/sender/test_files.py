@@ -1,4 +1,4 @@
-"""Files from anywhere, by C-STORE, each with its own result."""
+"""Files from anywhere, by C-STORE and STOW-RS, each with its own result."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pytest
 from qsmnode.config import Config
 from qsmnode.errors import PeerRefused, PeerUnreachable, UsageError
 from qsmnode.node.sender import send_files
+from tests.peers.dicomweb import DicomwebServer, Reply, Request, reply
+from tests.peers.orthanc import Orthanc
 
 ConfigOf = Callable[..., Config]
 WriteObject = Callable[..., Path]
@@ -102,6 +104,57 @@ def test_who_cannot_be_sent_to(
     ):
         with pytest.raises(error, match=words):
             send_files(config, peer, files)
+
+
+def test_a_dicomweb_server_gets_them_and_each_file_has_its_own_result(
+    node_config: ConfigOf, write_object: WriteObject, tmp_path: Path
+) -> None:
+    def answer(request: Request) -> Reply:
+        bad = [uid for uid in request.objects if uid in ("1.2.2", "1.2.5")]
+        return reply(202, [uid for uid in request.objects if uid not in bad], dict.fromkeys(bad, 0xA700))
+
+    files = [write_object(tmp_path / f"{n}.dcm", f"1.2.{n}", seed=n, size=300_000) for n in range(1, 8)]
+    files.insert(3, tmp_path / "absent.dcm")
+    with DicomwebServer(answer) as server:
+        config = node_config(peers={"web": {"stow": server.url, "batch_mb": 1}})
+        results = send_files(config, "web", files)
+        assert server.broken == []
+        assert [len(request.objects) for request in server.requests] == [3, 3, 1]
+    assert [(r.path, r.sent) for r in results] == [
+        (path, path.stem not in ("2", "5", "absent")) for path in files
+    ]
+    assert "No such file" in results[3].message
+    assert "0xA700" in results[1].message
+    sent = {uid: raw for request in server.requests for uid, raw in request.objects.items()}
+    assert sent == {f"1.2.{n}": (tmp_path / f"{n}.dcm").read_bytes() for n in range(1, 8)}
+
+
+def test_a_dicomweb_server_that_goes_away_leaves_the_rest_with_the_reason(
+    node_config: ConfigOf, write_object: WriteObject, tmp_path: Path
+) -> None:
+    files = [write_object(tmp_path / f"{n}.dcm", f"1.2.{n}") for n in (1, 2, 3)]
+    with DicomwebServer(
+        lambda r: Reply(401) if "1.2.2" in r.objects else reply(stored=[*r.objects])
+    ) as server:
+        config = node_config(peers={"web": {"stow": server.url, "batch": 1}})
+        results = send_files(config, "web", files)
+        server.answer = Reply(403)
+        with pytest.raises(PeerRefused, match="HTTP 403: it does not allow this"):
+            send_files(config, "web", files)
+    assert [result.sent for result in results] == [True, False, False]
+    assert "HTTP 401" in results[2].message
+    with pytest.raises(PeerUnreachable, match="Connection refused"):
+        send_files(config, "web", files)
+
+
+def test_orthanc_gets_them_by_dicomweb(
+    node_config: ConfigOf, write_object: WriteObject, orthanc: Orthanc, tmp_path: Path
+) -> None:
+    web = {"stow": orthanc.dicomweb_url, "user": orthanc.user, "password": orthanc.password, "batch_mb": 2}
+    files = [write_object(tmp_path / f"{n}.dcm", f"1.2.{n}", seed=n, size=600_000) for n in range(1, 11)]
+    assert all(result.sent for result in send_files(node_config(peers={"web": web}), "web", files))
+    assert sorted(orthanc.instances()) == sorted(f"1.2.{n}" for n in range(1, 11))
+    assert orthanc.file("1.2.7") == files[6].read_bytes()
 
 
 @pytest.mark.peers("dcmtk")
