@@ -127,6 +127,14 @@ class Instances:
         """Received, header not read yet, oldest first."""
         return self._select("state = 'received' ORDER BY id LIMIT ?", (limit,))
 
+    def backlog(self) -> tuple[int, float, float]:
+        """How many wait for their header to be read; when the first and the last of them came (0 for none)."""
+        (found,) = self._db.rows(
+            "SELECT count(*) AS n, min(received_at) AS oldest, max(received_at) AS newest"
+            " FROM instance WHERE state = 'received'"
+        )
+        return found["n"], found["oldest"] or 0.0, found["newest"] or 0.0
+
     def indexed(self, instance_id: int, study_uid: str, header: str, reason: str = "") -> None:
         """Keep what the header says; ``reason`` where it can never be a QSM source."""
         self._db.move("instance", instance_id, "indexed", reason, study_uid=study_uid, header=header)

@@ -16,6 +16,7 @@ from qsmnode.ledger.store import Store
 from qsmnode.node.assembler.adoption import adopt
 from qsmnode.node.assembler.look import Candidate, candidates
 from qsmnode.node.assembler.order import job_order
+from qsmnode.node.assembler.pace import Backlog, rest_s
 from qsmnode.node.assembler.verdict import COLLECTING, COMPLETE, IGNORED, REJECTED, Timers, Verdict, judge
 from qsmnode.node.headers import HeaderLimits, HeaderReader
 from qsmnode.node.recipes import WrittenOut
@@ -29,6 +30,7 @@ _BATCH = 200
 _PAUSE_SHARE = 10.0
 _LONGEST_PAUSE_S = 2.0
 _LONGEST_WAIT_S = 60.0
+_LOOK_AFTER_S = 30.0  # objects that never stop coming do not put decisions off for longer
 _CACHED_STUDIES = 8
 
 
@@ -62,6 +64,7 @@ class Assembler:
         self._loop = Loop("assembler", self._step, store.database.wake)
         self._touched: dict[str, None] = {}  # an ordered set of studies to look at
         self._look_again_at = 0.0
+        self._look_by = time.monotonic() + _LOOK_AFTER_S
         self._headers: dict[str, dict[int, Instance]] = {}  # study -> instance id -> header, read once
 
     def start(self) -> None:
@@ -77,7 +80,13 @@ class Assembler:
 
     def _step(self) -> None:
         seen = self._store.database.version
+        if rest := rest_s(Backlog(*self._store.instances.backlog()), time.time()):
+            time.sleep(rest)  # every object that comes is a change: nothing to wait for
+            return
         more = self._index()
+        if more and time.monotonic() < self._look_by and not self._loop.stopping:
+            return  # what is here already may change what is decided
+        self._look_by = time.monotonic() + _LOOK_AFTER_S
         self._touched.update(
             dict.fromkeys(row.study_uid for row in self._store.acquisitions.due(time.time()))
         )
