@@ -152,6 +152,11 @@ class Promises:
         with self._db.transaction() as connection:
             connection.execute("UPDATE promise SET next_try_at = ? WHERE id = ?", (next_try_at, promise_id))
 
+    def release_all(self) -> None:
+        """At start: the associations that asked are gone, every report is due on one of this node's own."""
+        with self._db.transaction() as connection:
+            connection.execute("UPDATE promise SET next_try_at = 0 WHERE state IN ('asked', 'checked')")
+
     def reported(self, promise_id: int) -> None:
         """The peer has taken the report."""
         with self._db.transaction():

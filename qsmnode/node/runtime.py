@@ -136,4 +136,5 @@ def _boot(store: Store) -> None:
     for job in store.jobs.running():
         store.jobs.release(job.id, "the node was restarted while it ran")
     store.deliveries.release_all_sending()
+    store.promises.release_all()
     take_stock(store)

@@ -9,7 +9,6 @@ import argparse
 import random
 import resource
 import secrets
-import shutil
 import sys
 import tempfile
 import time
@@ -18,248 +17,223 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pydicom
+from tests.campaigns.disk import Disk
+from tests.campaigns.migrating import Migrating
+from tests.campaigns.site import Site, check_acknowledged
+from tests.campaigns.steps import FAIL, KILL
+from tests.campaigns.stories import STORIES, Stage, Story
 
-from qsmnode.errors import QsmnodeError
-from qsmnode.ledger import Store
-from qsmnode.node.control import ask
-from tests.campaigns.site import (
-    Archive,
-    Site,
-    check_acknowledged,
-    check_no_names,
-    check_private,
-    small_objects,
-    stuck,
-    tiny_head,
-)
-from tests.campaigns.steps import COUNT, FAIL, KILL, Steps, after_power_cut
-
-_SMALL = 6
+_DYING_S = 0.05
 
 
 @dataclass
-class Campaign:
-    """What all points share, and the number of steps of an undisturbed run."""
+class Point:
+    """One story in which something goes wrong once.
 
-    work: Path
+    Attributes:
+        synced: whether what was synced is noted; without, a power cut takes everything.
+        reached: whether it came to that.
+    """
+
+    story: Story
     random: random.Random
-    archive: Archive
-    small: list[Path]
-    head: list[Path]
-    note_syncs: bool = True
-    number: int = 0
+    synced: bool = True
+    reached: bool = True
 
-    def site(self, name: str) -> Site:
-        self.number += 1
-        return Site(self.work / f"{self.number:04d}-{name}", self.archive.port)
-
-    def __post_init__(self) -> None:
-        self.steps: dict[str, int] = {}
-        headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in (self.small[0], *self.head[:1])]
-        self.names = [str(each.PatientName) for each in headers]
-
-    def steps_of(self, name: str, run: Callable[[Site, Steps | None], bool]) -> int:
-        """Steps of an undisturbed run, measured once."""
-        if name not in self.steps:
-            site, steps = self.site(name), Steps(COUNT, 0)
-            assert run(site, steps)
+    def killed(self) -> str:
+        """Killed at a random step, once in three times again while it recovers."""
+        total = self.story.steps
+        site = self.story.site()
+        at = [self.random.randint(1, total)]
+        if self.random.random() < 1 / 3:
+            at.append(self.random.randint(1, max(2, total // 4)))
+        for number, step in enumerate(at):
+            steps = site.steps(KILL, step)
+            self.story.run(site, steps)
             assert site.node is not None
-            assert site.node.end() == 0
-            self.steps[name] = steps.count
-            self.forget(site)
-        return self.steps[name]
+            site.node.end(9)
+            self.reached = self.reached and (number > 0 or steps.count >= step)
+        self._recover(site)
+        return f"killed at step {' and '.join(map(str, at))} of {total}"
 
-    def forget(self, site: Site) -> None:
-        shutil.rmtree(site.folder)
-        self.archive.clear()
-
-
-def receiving(campaign: Campaign) -> Callable[[Site, Steps | None], bool]:
-    """Objects that end ignored; then what may go is purged."""
-
-    def run(site: Site, steps: Steps | None) -> bool:
-        if not site.start(steps):
-            return False
-        site.send(campaign.small)
-        if len(site.acknowledged) < len(campaign.small) or not site.until_settled():
-            return False
-        try:
-            ask(site.config, "purge", {"older_than_days": 0})
-        except (QsmnodeError, OSError, ValueError):
-            return False  # it died while it was asked
+    def full_disk(self) -> str:
+        """A call at a random step fails as on a full disk, and the node goes on."""
+        total = self.story.steps
+        site = self.story.site()
+        at = self.random.randint(1, total)
+        steps = site.steps(FAIL, at)
+        if not self.story.run(site, steps):
+            # refused objects are sent again; only a start that cannot write may end the node
+            site.send(self.story.images)
         assert site.node is not None
-        return site.node.alive()
+        site.node.end()
+        self.reached = steps.count >= at
+        self._recover(site)
+        return f"a full disk at step {at} of {total}"
 
-    return run
+    def limited(self) -> str:
+        """No file can grow beyond a random size; the node refuses, and goes on when that is over."""
+        site, small = self.story.site(), self.story.images
+        assert site.start()
+        assert site.node is not None
+        size = self.random.randint(1_000, 400_000)
+        _, hardest = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.prlimit(site.node.pid, resource.RLIMIT_FSIZE, (size, hardest))
+        site.send(small)
+        taken = len(site.acknowledged)
+        resource.prlimit(site.node.pid, resource.RLIMIT_FSIZE, (hardest, hardest))
+        site.send(small)
+        assert len(site.acknowledged) == len(small), site.log.read_text()[-4000:]
+        assert site.until_settled()
+        site.node.end()
+        self._recover(site)
+        return f"files of {size} bytes at most: {taken} of {len(small)} taken, the rest afterwards"
 
-
-def exam(campaign: Campaign) -> Callable[[Site, Steps | None], bool]:
-    """A head that becomes a map and a report, and goes to an archive."""
-
-    def run(site: Site, steps: Steps | None) -> bool:
-        if not site.start(steps):
-            return False
-        site.send(campaign.head)
-        return len(site.acknowledged) == len(campaign.head) and site.until_settled(deliveries=2)
-
-    return run
-
-
-def killed(campaign: Campaign, name: str, run: Callable[[Site, Steps | None], bool]) -> str:
-    """One point: killed at a random step, once in three times again while it recovers."""
-    total = campaign.steps_of(name, run)
-    site = campaign.site(name)
-    at = [campaign.random.randint(1, total)]
-    if campaign.random.random() < 1 / 3:
-        at.append(campaign.random.randint(1, max(2, total // 4)))
-    for step in at:
-        run(site, Steps(KILL, step))
+    def power_cut(self) -> str:
+        """Killed, and the disk has only what was synced."""
+        total = self.story.steps
+        site = self.story.site()
+        disk = Disk(site.store, site.folder / "shadow")
+        disk.shadow.mkdir()
+        # the middle, where something was acknowledged, is where a loss has to show
+        at = self.random.randint(1, total) if self.synced else total // 2
+        if self.synced:
+            disk.begin()
+        steps = site.steps(KILL, at, disk if self.synced else None)
+        self.story.run(site, steps)
         assert site.node is not None
         site.node.end(9)
-    _recover(campaign, site, name, run)
-    return f"{name}: killed at step {' and '.join(map(str, at))} of {total}"
+        time.sleep(_DYING_S)  # a computation dies after its node
+        self.reached = steps.count >= at
+        disk.cut()
+        self._recover(site)
+        return f"the power cut at step {at} of {total}"
+
+    def _recover(self, site: Site) -> None:
+        """After a start everything goes to its end, and all is accounted for."""
+        before = set(site.acknowledged)
+        assert site.start(), site.log.read_text()[-4000:]
+        assert site.until_settled()
+        assert site.node is not None
+        site.node.end()
+        check_acknowledged(site.store, sorted(before), purged=True)
+        assert self.story.run(site), site.log.read_text()[-4000:]
+        assert site.node.end() == 0
+        self.story.check_all(site)
+        self.story.stage.forget(site)
 
 
-def failed(campaign: Campaign) -> str:
-    """One point: a call at a random step fails as on a full disk, and the node goes on."""
-    name, run = "receiving", receiving(campaign)
-    total = campaign.steps_of(name, run)
-    site = campaign.site("failing")
-    at = campaign.random.randint(1, total)
-    if not run(site, Steps(FAIL, at)):
-        # refused objects are sent again; only a start that cannot write may end the node
-        site.send(campaign.small)
-    assert site.node is not None
-    site.node.end()
-    _recover(campaign, site, name, run)
-    return f"a full disk at step {at} of {total}"
-
-
-def limited(campaign: Campaign) -> str:
-    """One point: no file can grow beyond a random size; the node refuses, and goes on when that is over."""
-    site = campaign.site("limited")
-    assert site.start()
-    assert site.node is not None
-    size = campaign.random.randint(1_000, 400_000)
-    _, hardest = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.prlimit(site.node.pid, resource.RLIMIT_FSIZE, (size, hardest))
-    site.send(campaign.small)
-    taken = len(site.acknowledged)
-    resource.prlimit(site.node.pid, resource.RLIMIT_FSIZE, (hardest, hardest))
-    site.send(campaign.small)
-    assert len(site.acknowledged) == len(campaign.small), site.log.read_text()[-4000:]
-    assert site.until_settled()
-    site.node.end()
-    _recover(campaign, site, "receiving", receiving(campaign))
-    return f"files of {size} bytes at most: {taken} of {len(campaign.small)} taken, the rest afterwards"
-
-
-def power_cut(campaign: Campaign) -> str:
-    """One point: killed while it receives, and the disk has only what was synced."""
-    name, run = "receiving", receiving(campaign)
-    total = campaign.steps_of(name, run)
-    site = campaign.site("power")
-    shadow = site.folder / "shadow"
-    shadow.mkdir()
-    # the middle, where something was acknowledged, is where a loss has to show
-    at = campaign.random.randint(1, total) if campaign.note_syncs else total // 2
-    run(site, Steps(KILL, at, shadow if campaign.note_syncs else None, site.store))
-    assert site.node is not None
-    site.node.end(9)
-    left = site.folder / "left"
-    after_power_cut(site.store, shadow, left)
-    shutil.rmtree(site.store)
-    left.rename(site.store)
-    _recover(campaign, site, name, run)
-    return f"the power cut at step {at} of {total}"
-
-
-def _recover(campaign: Campaign, site: Site, name: str, run: Callable[[Site, Steps | None], bool]) -> None:
-    """After a start everything goes to its end, and all is accounted for."""
-    before = set(site.acknowledged)
-    assert site.start(), site.log.read_text()[-4000:]
-    assert site.until_settled()
-    assert site.node is not None
-    site.node.end()
-    check_acknowledged(site.store, sorted(before), purged=True)
-    assert run(site, None), site.log.read_text()[-4000:]
-    assert site.node.end() == 0
-    check_acknowledged(site.store, sorted(site.acknowledged), purged=True)
-    check_private(site.store)
-    for patient in campaign.names:
-        check_no_names(site.log, patient)
-    with Store(site.store) as store:
-        assert stuck(store) == []
-        made = Counter(
-            row["sop_instance_uid"]
-            for row in store.database.rows(
-                "SELECT o.sop_instance_uid FROM product_object o JOIN product p ON p.id = o.product_id"
-            )
-        )
-    assert campaign.archive.objects() == made, "the archive has not every product exactly once"
-    assert bool(made) == (name == "exam")
-    campaign.forget(site)
-
-
-KINDS: dict[str, tuple[int, Callable[[Campaign], str]]] = {
-    "receiving": (4, lambda campaign: killed(campaign, "receiving", receiving(campaign))),
-    "exam": (3, lambda campaign: killed(campaign, "exam", exam(campaign))),
-    "disk": (2, failed),
-    "limit": (1, limited),
-    "power": (2, power_cut),
+FAULTS: dict[str, tuple[int, Callable[[Point], str]]] = {
+    "kill": (7, Point.killed),
+    "disk": (3, Point.full_disk),
+    "limit": (1, Point.limited),
+    "power": (4, Point.power_cut),
 }
+WEIGHTS = {"exam": 2, "receiving": 4, "committing": 4, "promising": 3, "migrating": 3}
+"""How often each story is chosen."""
 
 
-def campaign(
-    points: int, seed: int, kinds: Sequence[str], say: Callable[[str], None], *, note_syncs: bool = True
-) -> None:
-    """Run so many points; without ``note_syncs`` as if nothing had been synced.
+def _may(story: str, fault: str) -> bool:
+    """A limit on sizes is for a node that receives; SQLite itself answers for a migration's syncs."""
+    return fault in ("kill", "disk") or (story == "receiving") or (fault == "power" and story != "migrating")
+
+
+class Campaign:
+    """Points of chosen stories and faults.
+
+    Args:
+        stage: what they share.
+        stories: by name.
+        faults: by name.
+        synced: False: a power cut takes everything.
+    """
+
+    def __init__(
+        self, stage: Stage, stories: Sequence[str], faults: Sequence[str], *, synced: bool = True
+    ) -> None:
+        self._stage = stage
+        self._synced = synced
+        self._pairs = [(story, fault) for story in stories for fault in faults if _may(story, fault)]
+        self._weights = [WEIGHTS[story] * FAULTS[fault][0] for story, fault in self._pairs]
+        self._stories = {name: STORIES[name](stage) for name in stories if name in STORIES}
+        self._migrating = (
+            Migrating(stage.work / "migrating", stage.random) if "migrating" in stories else None
+        )
+        self.reached: Counter[str] = Counter()
+
+    def point(self) -> str:
+        """One more; in words.
+
+        Raises:
+            AssertionError: something was lost, doubled or stuck.
+        """
+        ((story, fault),) = self._stage.random.choices(self._pairs, self._weights)
+        if story == "migrating":
+            assert self._migrating is not None
+            reached, words = self._migrating.killed() if fault == "kill" else self._migrating.failed()
+        else:
+            point = Point(self._stories[story], self._stage.random, self._synced)
+            words = FAULTS[fault][1](point)
+            reached = point.reached
+        self.reached[f"{story} {fault}"] += reached
+        return f"{story}: {words}{'' if reached else ' (it ended before)'}"
+
+
+def run(
+    points: int,
+    seed: int,
+    stories: Sequence[str],
+    faults: Sequence[str],
+    say: Callable[[str], None],
+    *,
+    synced: bool = True,
+    seconds: float | None = None,
+) -> int:
+    """Run so many points, or as many as the time gives; how many there were.
 
     Raises:
         AssertionError: something was lost, doubled or stuck; the seed brings it back.
     """
+    began, done = time.monotonic(), 0
     with tempfile.TemporaryDirectory(prefix="qsmnode-crash-") as folder:
-        work = Path(folder)
-        archive = Archive(work / "archive")
+        stage = Stage(Path(folder), random.Random(seed), seed)
         try:
-            shared = Campaign(
-                work,
-                random.Random(seed),
-                archive,
-                small_objects(work / "small", _SMALL, seed % 1000 + 1),
-                tiny_head(work / "head") if "exam" in kinds else [],
-                note_syncs,
-            )
-            weights = [KINDS[kind][0] for kind in kinds]
-            for number in range(1, points + 1):
-                (kind,) = shared.random.choices(kinds, weights)
-                began = time.monotonic()
-                words = KINDS[kind][1](shared)
-                say(f"{number}/{points} {words}: {time.monotonic() - began:.1f} s")
+            campaign = Campaign(stage, stories, faults, synced=synced)
+            while done < points and (seconds is None or time.monotonic() - began < seconds):
+                since = time.monotonic()
+                words = campaign.point()
+                done += 1
+                say(f"{done}/{points} {words}: {time.monotonic() - since:.1f} s")
         finally:
-            archive.stop()
+            stage.stop()
+    for name, count in sorted(campaign.reached.items()):
+        say(f"{name}: {count}")
+    return done
 
 
 def main() -> int:
     """The command line."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--points", type=int, default=500)
+    options.add_argument("--seconds", type=float, help="no further point after so many")
     options.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
-    options.add_argument("--kinds", nargs="+", choices=sorted(KINDS), default=sorted(KINDS))
+    options.add_argument("--stories", nargs="+", choices=sorted(WEIGHTS), default=sorted(WEIGHTS))
+    options.add_argument("--faults", nargs="+", choices=sorted(FAULTS), default=sorted(FAULTS))
     options.add_argument(
         "--forget-syncs", action="store_true", help="a power cut takes everything: it has to end with a loss"
     )
     chosen = options.parse_args()
     print(f"seed {chosen.seed}", flush=True)
-    campaign(
+    done = run(
         chosen.points,
         chosen.seed,
-        chosen.kinds,
+        chosen.stories,
+        chosen.faults,
         lambda words: print(words, flush=True),
-        note_syncs=not chosen.forget_syncs,
+        synced=not chosen.forget_syncs,
+        seconds=chosen.seconds,
     )
-    print(f"{chosen.points} points: nothing lost, nothing twice, nothing stuck")
+    print(f"{done} points: nothing lost, nothing twice, nothing stuck")
     return 0
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,18 @@ from qsmnode.config import Config
 from qsmnode.errors import PeerError
 from qsmnode.ledger import Store
 from qsmnode.node.sender.files import send_files
+from qsmnode.node.wire import command
+from qsmnode.node.wire.commitment import PAIR, REQUEST, Demand, encode_demand
+from qsmnode.node.wire.exchange import Exchange
 from qsmnode.node.wire.part10 import read_front
+from qsmnode.node.wire.requestor import Target
+from qsmnode.node.wire.uids import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 from qsmnode.phantom.head import HeadShape, simulate
 from qsmnode.phantom.protocol import quick_protocol
 from qsmnode.phantom.siemens import write_classic
-from tests.campaigns.steps import NodeProcess, Steps
+from tests.campaigns.disk import Disk
+from tests.campaigns.process import NodeProcess
+from tests.campaigns.steps import Steps
 from tests.peers.ports import free_port
 
 _PATIENCE_S = 180.0
@@ -65,23 +73,22 @@ def tiny_head(folder: Path) -> list[Path]:
     return list(write_classic(head, folder))
 
 
-class Archive:
-    """An archive in a process of its own (a fork while threads run is no safe place); keeps what it gets."""
+class Peer:
+    """A program of the campaigns in a process of its own (a fork while threads run is no safe place)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.campaigns.archive", str(folder)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", f"tests.campaigns.{program}", str(folder)],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
 
-    def objects(self) -> Counter[str]:
-        """SOP Instance UIDs, and in how many different contents each came."""
-        return Counter(path.stem.partition("-")[0] for path in self.folder.glob("*.sha"))
-
     def clear(self) -> None:
+        """Forget all that came."""
         for path in self.folder.iterdir():
             path.unlink()
 
@@ -92,14 +99,44 @@ class Archive:
         self._process.stdout.close()
 
 
+class Archive(Peer):
+    """An archive that counts, and commits as it is told."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("archive", folder)
+
+    def objects(self) -> Counter[str]:
+        """SOP Instance UIDs, and in how many different contents each came."""
+        return Counter(path.stem.partition("-")[0] for path in self.folder.glob("*.sha"))
+
+
+class Scanner(Peer):
+    """Where reports on what a scanner asked to be kept arrive."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("scanner", folder)
+
+    def reports(self, transaction_uid: str) -> list[dict[str, int]]:
+        """What was reported on a request: 0 or the failure reason by SOP Instance UID."""
+        found = (json.loads(path.read_text()) for path in self.folder.glob("*.json"))
+        return [verdicts for transaction, verdicts in found if transaction == transaction_uid]
+
+
 @dataclass
 class Site:
-    """A node with its store, started and killed at will; a scanner that sends again what was not taken."""
+    """A node with its store, started and killed at will; a scanner that sends again what was not taken.
+
+    Attributes:
+        commits: whether the archive is asked to answer for what it was sent.
+        scanner_port: where the node reports what it keeps; None: it promises nothing.
+    """
 
     folder: Path
     archive_port: int
-    retention: dict[str, Any] = field(default_factory=dict)
+    commits: bool = False
+    scanner_port: int | None = None
     acknowledged: set[Path] = field(default_factory=set)
+    promised: bool = False
     node: NodeProcess | None = None
 
     def __post_init__(self) -> None:
@@ -111,10 +148,13 @@ class Site:
     @property
     def config(self) -> Config:
         archive = {"ae_title": "ARCHIVE", "host": "127.0.0.1", "port": self.archive_port, "may_send": False}
+        scanner: dict[str, Any] = {"ae_title": "MR1", "host": "127.0.0.1"}
+        if self.scanner_port is not None:
+            scanner["port"] = self.scanner_port
         return Config.model_validate(
             {
                 "node": {"port": self.port, "store": str(self.store)},
-                "peers": {"mr1": {"ae_title": "MR1", "host": "127.0.0.1"}, "archive": archive},
+                "peers": {"mr1": scanner, "archive": {**archive, "commitment": self.commits}},
                 "routes": [
                     {
                         "name": "brain",
@@ -127,10 +167,15 @@ class Site:
                 "limits": {"disk_reserve_mb": 0, "disk_reserve_percent": 0},
                 "assembly": {"settling_s": 0.5},
                 "delivery": {"first_backoff_s": 0.2, "longest_backoff_s": 1, "attempts": 50},
+                "commitment": {"provide": self.scanner_port is not None, "rounds": 10, "linger_s": 0.5},
                 "jobs": {"threads": 1},
                 "retention": {"min_free_percent": 0, "ignored_days": 0},
             }
         )
+
+    def steps(self, what: str, at: int, disk: Disk | None = None) -> Steps:
+        """Something that goes wrong with the next start."""
+        return Steps(what, at, self.folder / f"steps-{len(list(self.folder.glob('steps-*')))}", disk)
 
     def start(self, steps: Steps | None = None) -> bool:
         """Whether it came up."""
@@ -148,32 +193,61 @@ class Site:
             return
         self.acknowledged.update(result.path for result in results if result.sent)
 
-    def settled(self, deliveries: int) -> bool:
-        """Whether nothing is left to do, and so many deliveries were made."""
-        with Store(self.store, read_only=True) as store:
-            return len(store.deliveries.all()) >= deliveries and not stuck(store)
+    def ask_to_keep(self, transaction_uid: str, objects: Sequence[tuple[str, str]]) -> bool:
+        """Storage commitment; whether the node has taken the request."""
+        target = Target("node", "127.0.0.1", self.port, "QSMNODE", "MR1", 10.0, 60.0)
+        fields: dict[int, command.Value] = {
+            command.COMMAND_FIELD: command.N_ACTION_RQ,
+            command.REQUESTED_SOP_CLASS: STORAGE_COMMITMENT,
+            command.REQUESTED_SOP_INSTANCE: STORAGE_COMMITMENT_INSTANCE,
+            command.ACTION_TYPE: REQUEST,
+        }
+        try:
+            with Exchange(target, [PAIR]) as association:
+                demand = encode_demand(Demand(transaction_uid, tuple(objects)))
+                self.promised = association.demand(PAIR, fields, demand) == 0x0000 or self.promised
+        except PeerError:
+            pass  # it died, or it has the request and could not say so
+        return self.promised
 
     def until_settled(self, deliveries: int = 0) -> bool:
-        """Until nothing is left to do; False where the node died before."""
+        """Until nothing is left to do and so many deliveries were made; False where the node died before."""
+
+        def done(store: Store) -> bool:
+            # rows come a moment after the answer
+            known = store.database.rows("SELECT count(DISTINCT sop_instance_uid) AS n FROM instance")[0]["n"]
+            made = len(store.deliveries.all())
+            settled = not stuck(store, commits=self.commits)
+            return known >= len(self.acknowledged) and made >= deliveries and settled
+
+        return self.until(done)
+
+    def until(self, condition: Callable[[Store], bool]) -> bool:
+        """Until this is true of the store; False where the node died before."""
         deadline = time.monotonic() + _PATIENCE_S
-        while not self.settled(deliveries):
+        while True:
+            with Store(self.store, read_only=True) as store:
+                if condition(store):
+                    return True
+                left = stuck(store, commits=self.commits)
             assert self.node is not None
             if not self.node.alive():
                 return False
             if time.monotonic() > deadline:
-                with Store(self.store, read_only=True) as store:
-                    raise AssertionError(f"stuck: {stuck(store)}\n{self.log.read_text()[-6000:]}")
+                raise AssertionError(f"stuck: {left}\n{self.log.read_text()[-6000:]}")
             time.sleep(0.05)
-        return True
 
 
-def stuck(store: Store) -> list[str]:
-    """Rows in a state that is no end."""
+def stuck(store: Store, *, commits: bool = False) -> list[str]:
+    """Rows in a state that is no end; where the archive ``commits``, a delivery ends with its report."""
+    delivered = "'committed'" if commits else "'sent'"
     questions = {
         "instance": "SELECT id, state FROM instance WHERE state IN ('received', 'lost')",
         "acquisition": "SELECT id, state FROM acquisition WHERE state IN ('complete')",
         "job": "SELECT id, state FROM job WHERE state NOT IN ('succeeded', 'cancelled')",
-        "delivery": "SELECT id, state FROM delivery WHERE state NOT IN ('sent', 'committed')",
+        "delivery": f"SELECT id, state FROM delivery WHERE state NOT IN ({delivered})",
+        "commitment": "SELECT id, state FROM commitment WHERE state IN ('asking', 'asked', 'answered')",
+        "promise": "SELECT id, state FROM promise WHERE state != 'reported'",
         "association": "SELECT id, 'open' AS state FROM association WHERE ended_at IS NULL",
     }
     found = [

@@ -22,14 +22,25 @@ def _run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_nothing_is_lost_twice_or_stuck_after_kills_full_disks_and_power_cuts() -> None:
-    ended = _run("crash", "--points", "2", "--seed", "11", "--kinds", "receiving", "disk", "power")
+    ended = _run("crash", "--points", "2", "--seed", "11", "--stories", "receiving")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "seed 11" in ended.stdout
     assert "2 points: nothing lost" in ended.stdout
 
 
 def test_the_campaign_would_find_what_is_not_synced() -> None:
-    ended = _run("crash", "--points", "1", "--seed", "4", "--kinds", "power", "--forget-syncs")
+    ended = _run(
+        "crash",
+        "--points",
+        "1",
+        "--seed",
+        "4",
+        "--stories",
+        "receiving",
+        "--faults",
+        "power",
+        "--forget-syncs",
+    )
     assert ended.returncode == 1
     assert "AssertionError: 2.25." in ended.stderr, ended.stderr
     assert "acknowledged, " in ended.stderr

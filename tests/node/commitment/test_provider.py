@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +21,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 from pynetdicom.transport import ThreadedAssociationServer
 
+from qsmnode.config import Config
+from qsmnode.ledger import Store
 from qsmnode.node import commitment_messages
+from qsmnode.node.runtime import Node
 from tests.node.commitment.conftest import House
 from tests.peers.commitment import CommittingArchive
 from tests.peers.ports import free_port
@@ -129,7 +133,10 @@ def test_a_report_on_the_association_that_asked(
     association = mr1.associate(house)
     for number in (1, 2, 3):
         mr1.send(association, house.write_object(tmp_path / "o.dcm", f"2.25.{number}", seed=number))
-    (broken,) = house.store.database.rows("SELECT path FROM instance WHERE sop_instance_uid = '2.25.3'")
+    (broken,) = house.until(
+        lambda: house.store.database.rows("SELECT path FROM instance WHERE sop_instance_uid = '2.25.3'"),
+        "its row",
+    )
     path = house.store.path(broken["path"])
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
@@ -202,6 +209,20 @@ def test_a_peer_without_a_port_that_hangs_up_is_told_of(
     association.release()
     house.until(lambda: house.store.promises.all()[0].state == "parked", "the end")
     assert "add peers.mr1.port" in house.store.promises.all()[0].reason
+
+
+def test_a_report_that_waited_when_the_node_ended_goes_out_at_its_next_start(
+    node_config: Callable[..., Config], scanner: Callable[..., Scanner]
+) -> None:
+    port = free_port()
+    config = node_config(peers=_listed(port), commitment=PROVIDE)
+    with Store(config.node.store) as store:
+        later = time.time() + 3600
+        assert store.promises.ask("mr1", "2.25.100", [(MRImageStorage, "2.25.1")], later) is not None
+    mr1 = scanner(port)
+    with Node(config):
+        assert mr1.came.wait(20)
+    assert mr1.verdicts() == {"2.25.1": 0x0112}
 
 
 def test_no_node_is_an_archive_by_itself(
