@@ -31,5 +31,6 @@ class RetentionSettings(Settings):
         30.0,
         ge=0,
         le=36500,
-        description="Days after which what is ignored, unmatched, rejected, unreadable or came twice may go.",
+        description="Days after which what is ignored, unmatched, rejected, unreadable or came twice may go,"
+        " and after which finished requests for storage commitment are forgotten.",
     )

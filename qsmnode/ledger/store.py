@@ -11,6 +11,7 @@ from qsmnode.ledger.acquisitions import Acquisitions
 from qsmnode.ledger.commitments import Commitments
 from qsmnode.ledger.database import Database
 from qsmnode.ledger.deliveries import Deliveries
+from qsmnode.ledger.finished import FinishedRequests
 from qsmnode.ledger.holdings import Holdings
 from qsmnode.ledger.instances import Instances
 from qsmnode.ledger.jobs import Jobs
@@ -50,6 +51,7 @@ class Store:
         self.holdings = Holdings(self.database)
         self.commitments = Commitments(self.database, self.deliveries)
         self.promises = Promises(self.database)
+        self.finished_requests = FinishedRequests(self.database)
         self.audit_events = AuditEvents(self.database)
         self.questions = Questions(self.database, self.acquisitions)
 

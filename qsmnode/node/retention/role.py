@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from qsmnode.config import Config
 from qsmnode.ledger.store import Store
-from qsmnode.node.retention.judge import Limits
+from qsmnode.node.retention.judge import DAY_S, Limits
 from qsmnode.node.retention.purge import planned, purge, rules_of, size_of
 from qsmnode.node.supervise import Loop
 
@@ -26,6 +27,12 @@ def disk(folder: Path) -> tuple[int, int]:
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
+def _forgotten_after_s(config: Config) -> float:
+    """Not before their answer may still matter."""
+    asked = config.commitment
+    return max(config.retention.ignored_days * DAY_S, asked.timeout_s, asked.archive_interval_s)
+
+
 class Retention:
     """Lets go what is too old, and what has to make room.
 
@@ -39,6 +46,7 @@ class Retention:
         self, config: Config, store: Store, *, space: Callable[[Path], tuple[int, int]] = disk
     ) -> None:
         self._settings = config.retention
+        self._forget_s = _forgotten_after_s(config)
         self._rules = rules_of(config)
         self._store = store
         self._space = space
@@ -57,6 +65,8 @@ class Retention:
 
     def look(self) -> None:
         """Let go what has to go now."""
+        if self._looks % _AGE_EVERY == 0:
+            self._forget()
         aged = self._settings.max_age_days is not None and self._looks % _AGE_EVERY == 0
         needed = self._missing_free()
         if self._settings.max_store_gb is not None and self._looks % _AGE_EVERY == 0:
@@ -72,6 +82,12 @@ class Retention:
     def _step(self) -> None:
         self.look()
         self._woken.wait(_LOOK_EVERY_S)
+
+    def _forget(self) -> None:
+        """Requests for storage commitment that are over."""
+        gone = self._store.finished_requests.prune(time.time() - self._forget_s)
+        if gone:
+            _log.info("%d finished requests for storage commitment are forgotten", gone)
 
     def _missing_free(self) -> int:
         free, total = self._space(self._store.root)

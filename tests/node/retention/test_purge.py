@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from qsmnode.node.commands import Desk, perform
 from qsmnode.node.retention import Retention, purge
 from qsmnode.node.retention.judge import Limits
 from qsmnode.node.retention.purge import rules_of
-from tests.node.retention.conftest import Shelf
+from tests.node.retention.conftest import DAY_S, Shelf
 
 ALL = Limits(0.0)
 
@@ -152,6 +153,18 @@ def test_a_job_whose_images_were_purged_is_not_retried(shelf: Callable[..., Shel
     with pytest.raises(UsageError, match="its images were purged"):
         perform(_desk(here), "retry", {"job": job})
     assert perform(_desk(here), "retry", {}).startswith("0 failed jobs")
+
+
+@pytest.mark.parametrize(("days", "left"), [(30.0, 2), (7.0, 1), (0.0, 1)])
+def test_finished_commitment_requests_are_forgotten(
+    shelf: Callable[..., Shelf], days: float, left: int
+) -> None:
+    here = shelf(ignored_days=days, min_free_percent=0)
+    for age in (31, 8, 0):
+        row = here.store.commitments.begin("pacs", [("1.2", "2.25.1")], deadline_at=time.time() - age * DAY_S)
+        here.store.database.move("commitment", row, "lost")
+    Retention(here.config, here.store).look()
+    assert len(here.store.commitments.all()) == left
 
 
 def test_the_role_starts_and_stops(shelf: Callable[..., Shelf]) -> None:
