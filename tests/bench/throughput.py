@@ -4,8 +4,9 @@
     .venv/bin/python -m tests.bench.throughput --instances 1600 --rounds 5
 
 DCMTK's storescu sends to each receiver in turn, round after round, and every figure is a ratio of medians of
-the same run. TCP_NODELAY=1 stands in the environment of senders and receivers alike; one row has everybody's
-defaults, with Nagle's algorithm on. The node answers Success when an object is durable; the others sync less
+the same run. What this node does with objects after its answer is over before the next one's turn.
+TCP_NODELAY=1 stands in the environment of senders and receivers alike; one row has everybody's defaults, with
+Nagle's algorithm on. The node answers Success when an object is durable; the others sync less
 or nothing. Needs dcmtk and orthanc.
 """
 
@@ -29,6 +30,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
+from qsmnode.ledger import Store
 from qsmnode.node.sender.to_archive import deliver
 from qsmnode.node.wire.part10 import encode_front, read_front
 from qsmnode.node.wire.requestor import Target
@@ -87,12 +89,18 @@ def _data_set(size: int, sop_class: str) -> bytes:
 
 
 class Receiving:
-    """A receiver that runs: title, port and process."""
+    """A receiver that runs: title, port and process; ``busy`` tells whether work waits that was put off."""
 
-    def __init__(self, title: str, port: int, pid: int) -> None:
+    def __init__(self, title: str, port: int, pid: int, busy: Callable[[], bool] = lambda: False) -> None:
         self.title = title
         self.port = port
         self._pid = pid
+        self._busy = busy
+
+    def settle(self) -> None:
+        """Return when everything is done that receiving has caused."""
+        while self._busy():
+            time.sleep(0.1)
 
     def forget_peak(self) -> float:
         """Look for its peak memory anew; what it holds now, in MB."""
@@ -112,8 +120,13 @@ def node(folder: Path) -> Iterator[Receiving]:
     more = "limits: {disk_reserve_mb: 0, disk_reserve_percent: 0}\n"
     running = RunningNode(folder, "{folder: ./out}", more=more)
     running.start()
+
+    def busy() -> bool:
+        with Store(running.store, read_only=True) as store:
+            return store.instances.backlog()[0] > 0
+
     try:
-        yield Receiving("QSMNODE", running.port, running.pid)
+        yield Receiving("QSMNODE", running.port, running.pid, busy)
     finally:
         running.stop()
 
@@ -187,6 +200,7 @@ def receiving(work: Path, count: int, lanes: int, rounds: int) -> dict[str, list
                 for folder in folders:
                     objects.write(folder, count // lanes)
                 rate = count / send(folders, sides[name])
+                sides[name].settle()
                 if number:  # the first round fills caches
                     rates[name].append(rate)
     return rates
@@ -210,6 +224,7 @@ def large(work: Path, megabytes: int, rounds: int) -> dict[str, list[tuple[float
                 if number:
                     peak = sides[name].peak_mb()
                     found[name].append((rate, peak, peak - before))
+                sides[name].settle()
     return found
 
 

@@ -67,7 +67,7 @@ def test_every_check_is_run_and_a_pass_is_said(project: Path) -> None:
     assert "setup.sh --dev" in notes
     for called in _CHECKS.values():
         assert called in notes
-    assert "-m pytest -k two words" in notes
+    assert "-m pytest -n auto --dist loadfile --no-loadscope-reorder -k two words" in notes
     assert "install.sh" not in notes
 
 
