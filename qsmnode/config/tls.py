@@ -61,6 +61,10 @@ class NodeTls(Settings):
     ca: FilePath = Field(
         description="PEM file with the authorities whose certificates are accepted, of whoever calls as well."
     )
+    crl_file: FilePath | None = Field(
+        None,
+        description="PEM file with the authorities' revocation lists; left out: no certificate is looked up.",
+    )
     port: Port = Field(
         TLS_PORT,
         description="TCP port for TLS; the plain port is open only where node.port is stated as well.",
@@ -77,6 +81,11 @@ class ClientTls(Settings):
         None, description="PEM file with the certificate shown to this peer; left out: node.tls.certificate."
     )
     key: FilePath | None = Field(None, description="PEM file with the private key of that certificate.")
+    crl_file: FilePath | None = Field(
+        None,
+        description="PEM file with the revocation lists of these authorities; left out: node.tls.crl_file"
+        " where the authorities are those of node.tls as well.",
+    )
 
     @model_validator(mode="after")
     def _paired(self) -> ClientTls:

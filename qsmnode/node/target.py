@@ -56,6 +56,7 @@ def _tls_files(config: Config, name: str, tls: ClientTls) -> TlsFiles:
         certificate=shown.certificate if shown else None,
         key=shown.key if shown else None,
         ca=tls.ca or (own.ca if own else None),
+        crl=tls.crl_file or (own.crl_file if own and tls.ca is None else None),
     )
 
 

@@ -81,6 +81,26 @@ class Authority:
         shown.key.write_bytes(_key_pem(key))
         return shown
 
+    def revoke(
+        self, *revoked: Shown, name: str = "revoked", from_day: float = -1.0, to_day: float = 1.0
+    ) -> Path:
+        """Its list with these certificates, valid between these days from now; a list's file is replaced."""
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._name)
+            .last_update(now + timedelta(days=from_day))
+            .next_update(now + timedelta(days=to_day))
+        )
+        for each in revoked:
+            serial = x509.load_pem_x509_certificate(each.certificate.read_bytes()).serial_number
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+            )
+        path = self._folder / f"{name}.crl"
+        path.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return path
+
 
 def with_password(key: bytes) -> bytes:
     """A private key that asks for its password."""

@@ -215,4 +215,7 @@ def _files(config: Config) -> TlsFiles:
     if certificate is None and node is not None:
         certificate, key = node.certificate, node.key
     authorities = (own.ca if own else None) or (node.ca if node else None)
-    return TlsFiles("audit.syslog.tls", certificate, key, authorities)
+    revoked = own.crl_file if own else None
+    if revoked is None and node is not None and (own is None or own.ca is None):
+        revoked = node.crl_file
+    return TlsFiles("audit.syslog.tls", certificate, key, authorities, revoked)

@@ -39,7 +39,8 @@ def entries_of(node: NodeSettings) -> tuple[Entry, ...]:
     """
     found = [] if node.plain_port is None else [Entry(node.plain_port)]
     if node.tls is not None:
-        files = TlsFiles("node.tls", node.tls.certificate, node.tls.key, node.tls.ca)
+        tls = node.tls
+        files = TlsFiles("node.tls", tls.certificate, tls.key, tls.ca, tls.crl_file)
         found.append(Entry(node.tls.port, "node.tls.port", Renewable(files).context))
     return tuple(found)
 

@@ -26,10 +26,18 @@ _WORDS = {
     "TLSV1_ALERT_UNKNOWN_CA": "it does not trust this node's certificate authority",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a certificate from this node: add one to its tls",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "it finds this node's certificate expired",
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": "it finds this node's certificate revoked",
     "SSLV3_ALERT_BAD_CERTIFICATE": "it refuses this node's certificate",
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it refuses this node's certificate",
     "SSLV3_ALERT_HANDSHAKE_FAILURE": "it agrees to no cipher suite of BCP 195, or wants a certificate",
     "TLSV1_ALERT_PROTOCOL_VERSION": "it speaks neither TLS 1.2 nor 1.3",
+}
+
+_REVOCATION = {  # by OpenSSL's X509_V_ERR
+    3: "crl_file holds no list of its authority: add it",
+    11: "the list in crl_file is not valid yet: look at the clocks",
+    12: "the list in crl_file has expired: fetch the authority's newest one",
+    23: "its authority has revoked it (crl_file)",
 }
 
 Certificate = Mapping[str, Any]
@@ -38,12 +46,16 @@ Certificate = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """PEM files of one end. ``where`` names their settings; without ``ca`` the system's are trusted."""
+    """PEM files of one end. ``where`` names their settings; without ``ca`` the system's are trusted.
+
+    With ``crl`` a certificate is accepted only where its authority's list is there, valid, and without it.
+    """
 
     where: str
     certificate: Path | None = None
     key: Path | None = None
     ca: Path | None = None
+    crl: Path | None = None
 
 
 def server_context(files: TlsFiles) -> ssl.SSLContext:
@@ -125,7 +137,8 @@ def subject_text(certificate: Certificate | None) -> str:
 def explain(error: OSError) -> str:
     """Why a connection failed, in words for the people who run both ends."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message.removesuffix('.')}"
+        why = _REVOCATION.get(error.verify_code, error.verify_message.removesuffix("."))
+        return f"its certificate is not accepted: {why}"
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "it closed the connection"
     if isinstance(error, ssl.SSLError):
@@ -144,6 +157,8 @@ def _filled(context: ssl.SSLContext, files: TlsFiles) -> ssl.SSLContext:
         context.load_default_certs()
     else:
         _load_authorities(context, files, files.ca)
+    if files.crl is not None:
+        _load_revoked(context, files, files.crl)
     if files.certificate is not None and files.key is not None:
         _load_own(context, files, files.certificate, files.key)
     return context
@@ -156,6 +171,23 @@ def _load_authorities(context: ssl.SSLContext, files: TlsFiles, ca: Path) -> Non
         raise UsageError(f"{files.where}.ca: {ca} holds no PEM certificates") from error
     except OSError as error:
         raise UsageError(f"{files.where}.ca: {ca} cannot be read ({error.strerror})") from error
+
+
+def _load_revoked(context: ssl.SSLContext, files: TlsFiles, crl: Path) -> None:
+    before = context.cert_store_stats()
+    try:
+        context.load_verify_locations(crl)
+    except ssl.SSLError as error:
+        raise UsageError(f"{files.where}.crl_file: {crl} holds no PEM revocation lists") from error
+    except OSError as error:
+        raise UsageError(f"{files.where}.crl_file: {crl} cannot be read ({error.strerror})") from error
+    after = context.cert_store_stats()
+    if after["x509"] != before["x509"] or after["crl"] == before["crl"]:
+        raise UsageError(
+            f"{files.where}.crl_file: {crl} holds certificates, or no revocation list: only such lists in PEM"
+            " belong there"
+        )
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
 def _load_own(context: ssl.SSLContext, files: TlsFiles, certificate: Path, key: Path) -> None:
@@ -182,7 +214,7 @@ def _load_own(context: ssl.SSLContext, files: TlsFiles, certificate: Path, key: 
 def _stamp(files: TlsFiles) -> tuple[object, ...]:
     """Changes with any of the files; one that is not there has a stamp, too."""
     found: list[object] = []
-    for path in (files.certificate, files.key, files.ca):
+    for path in (files.certificate, files.key, files.ca, files.crl):
         try:
             status = None if path is None else path.stat()
         except OSError as error:
