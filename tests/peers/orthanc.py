@@ -171,9 +171,9 @@ class Orthanc:
         """One object as Orthanc keeps it, Part 10 bytes. KeyError where it has none under that UID."""
         return self.request("GET", f"/instances/{self.instances()[sop_instance_uid]}/file")
 
-    def add_modality(self, name: str, aet: str, port: int) -> None:
+    def add_modality(self, name: str, aet: str, port: int, *, tls: bool = False) -> None:
         """Tells it where to reach somebody, e.g. the node that wants the report of a storage commitment."""
-        modality = {"AET": aet, "Host": "127.0.0.1", "Port": port}
+        modality = {"AET": aet, "Host": "127.0.0.1", "Port": port, "UseDicomTls": tls}
         self.request("PUT", f"/modalities/{name}", json.dumps(modality).encode())
 
     def clear(self) -> None:

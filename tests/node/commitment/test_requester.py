@@ -12,6 +12,7 @@ from qsmnode.node.wire.tls import TlsFiles, client_context, server_context
 from tests.node.commitment.conftest import House
 from tests.peers.certificates import Authority
 from tests.peers.commitment import CommittingArchive
+from tests.peers.orthanc import Orthanc
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -82,6 +83,35 @@ def test_a_report_comes_in_on_the_port_for_tls_from_the_archive_alone(
     archive.calls_with = client_context(files)
     assert archive.report(transaction, uids, house.port) == 0x0000
     house.until_state("committed")
+
+
+def test_orthanc_reports_on_the_port_for_tls(
+    start_orthanc: Callable[..., Orthanc], build_house: Build, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    """Mutual TLS in both directions: the images and the request go to it, the report comes from it."""
+    authority = Authority(tmp_path)
+    pacs = authority.issue("pacs")
+    orthanc = start_orthanc(
+        settings={
+            "DicomTlsEnabled": True,
+            "DicomTlsCertificate": str(pacs.certificate),
+            "DicomTlsPrivateKey": str(pacs.key),
+            "DicomTlsTrustedCertificates": str(pacs.ca),
+        }
+    )
+    archive = {"ae_title": orthanc.aet, "host": "127.0.0.1", "port": orthanc.dicom_port, "commitment": True}
+    house = build_house(
+        {"archive": {**archive, "tls": {}, "certificate_subject": "CN=pacs"}},
+        node={
+            "store": str(tmp_path / "store"),
+            "tls": {**authority.issue("node").setting, "port": free_port()},
+        },
+    )
+    orthanc.add_modality("qsmnode", "QSMNODE", house.port, tls=True)
+    house.add(4, "archive")
+    house.start()
+    house.until_state("committed")
+    assert sorted(orthanc.instances()) == ["1.2.1", "1.2.2", "1.2.3", "1.2.4"]
 
 
 @pytest.mark.parametrize(
