@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,6 +75,12 @@ def _of_another_protocol(paths: list[Path], folder: Path) -> list[Path]:
     return made
 
 
+def _told(node: RunningNode) -> set[str]:
+    """The kinds of events in the audit trail: among them a query, a retrieval and what came of it."""
+    trail = b"".join(path.read_bytes() for path in (node.store / "audit").glob("*.log"))
+    return set(re.findall('<EventID csd-code="([0-9]+)"', trail.decode()))
+
+
 def test_a_phase_series_of_which_nothing_came_is_fetched_and_no_other_scan(
     small: list[Path],
     orthanc: Orthanc,
@@ -95,6 +102,7 @@ def test_a_phase_series_of_which_nothing_came_is_fetched_and_no_other_scan(
     assert acquisition["asked"] == f"asked archive: {words}"
     assert (acquisition["state"], acquisition["revision"]) == ("queued", 1)
     assert node.jobs()["instances"] == {"indexed": len(small)}
+    node.until(lambda: _told(node) >= {"110100", "110102", "110104", "110112"}, 60, "the audit trail")
 
 
 def test_the_series_of_an_echo_of_which_nothing_came_are_fetched(
