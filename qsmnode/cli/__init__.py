@@ -6,45 +6,30 @@ Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 input not eligible
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 
 from qsmnode import __version__
-from qsmnode.cli import (
-    backup,
-    cancel,
-    check,
-    config,
-    demo,
-    echo,
-    explain,
-    jobs,
-    methods,
-    purge,
-    reconstruct,
-    retry,
-    run,
-    send,
-)
 from qsmnode.errors import EXIT_UNEXPECTED, QsmnodeError
 
 VERBS = (
-    run,
-    demo,
-    check,
-    explain,
-    reconstruct,
-    send,
-    echo,
-    jobs,
-    retry,
-    cancel,
-    purge,
-    backup,
-    methods,
-    config,
+    "run",
+    "demo",
+    "check",
+    "explain",
+    "reconstruct",
+    "send",
+    "echo",
+    "jobs",
+    "retry",
+    "cancel",
+    "purge",
+    "backup",
+    "methods",
+    "config",
 )
 
 _EPILOG = """\
@@ -53,8 +38,12 @@ exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 input not eligible
 research use, not a medical device"""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line; the documentation is generated from it."""
+def parser(only: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+    """The command line; the documentation is generated from the whole of it.
+
+    Args:
+        only: verbs that are taken into memory.
+    """
     top = argparse.ArgumentParser(
         prog="qsmnode",
         description="A DICOM node for quantitative susceptibility mapping.",
@@ -63,14 +52,18 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"qsmnode {__version__}")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in VERBS:
-        module.add(verbs)
+    for name in only:
+        importlib.import_module(f"qsmnode.cli.{name}").add(verbs)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; its exit code."""
-    arguments = parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    only = given[:1] if given and given[0] in VERBS else VERBS
+    if only == ["run"]:
+        _leave_decoders_out()
+    arguments = parser(only).parse_args(given)
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -90,3 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_tb(error.__traceback__)
         print(f"unexpected {type(error).__name__}; please report the lines above", file=sys.stderr)
         return EXIT_UNEXPECTED
+
+
+def _leave_decoders_out() -> None:
+    """The node's own process decodes no pixels, its jobs do; this decoder takes 18 MB as soon as it may."""
+    sys.modules.setdefault("gdcm", None)  # type: ignore[arg-type]  # None: whoever tries to import it is told no

@@ -6,10 +6,11 @@ import argparse
 import json
 import math
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from qsmnode.engine.registry import Method
+from qsmnode import engine
+from qsmnode.engine.recipe import Recipe
+from qsmnode.engine.registry import Method
 
 
 def add(verbs: Any) -> None:
@@ -25,9 +26,6 @@ def add(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List them."""
-    from qsmnode import engine
-    from qsmnode.engine.recipe import Recipe
-
     presets = [Recipe.preset(name) for name in Recipe.presets()]
     if arguments.json:
         listing = {

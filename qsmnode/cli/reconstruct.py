@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qsmnode.config import AcceptanceSettings, SeveritySettings
+from qsmnode.engine.recipe import Recipe
 from qsmnode.errors import EngineInputError, UsageError
 from qsmnode.observe.progress import ProgressLine
-
-if TYPE_CHECKING:
-    from qsmnode.engine.recipe import Recipe
 
 
 def add(verbs: Any) -> None:
@@ -23,7 +21,9 @@ def add(verbs: Any) -> None:
     )
     verb.add_argument("path", type=Path, nargs="+", metavar="PATH", help="files or folders of DICOM images")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
-    verb.add_argument("--recipe", default="default", metavar="NAME", help="preset (see `methods`)")
+    verb.add_argument(
+        "--recipe", default="default", choices=Recipe.presets(), metavar="NAME", help="preset (see `methods`)"
+    )
     verb.add_argument(
         "--step",
         action="append",
@@ -67,8 +67,6 @@ def _recipe(preset: str, steps: list[str]) -> Recipe:
     Raises:
         UsageError: there is no such step or method, or it needs another one.
     """
-    from qsmnode.engine.recipe import Recipe
-
     chosen = {"preset": preset}
     for text in steps:
         step, equals, method = text.partition("=")

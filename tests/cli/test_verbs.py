@@ -15,7 +15,6 @@ from qsmnode.config import default_text
 from qsmnode.engine import Recipe
 from qsmnode.ledger import Store
 
-VERB_NAMES = [module.__name__.rpartition(".")[2] for module in VERBS]
 Capture = pytest.CaptureFixture[str]
 
 
@@ -69,13 +68,13 @@ def test_the_help_lists_every_verb_and_the_exit_codes(capsys: Capture) -> None:
         main(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    assert all(f"    {verb}" in text for verb in VERB_NAMES)
+    assert all(f"    {verb}" in text for verb in VERBS)
     assert "exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 input not eligible" in text
     assert "4 a peer could not be reached" in text
     assert "research use" in text
 
 
-@pytest.mark.parametrize("verb", VERB_NAMES)
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(verb: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as ended:
         main([verb, "--help"])

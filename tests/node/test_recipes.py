@@ -18,7 +18,7 @@ _HEAVY = ("numba", "scipy", "highdicom", "nibabel", "qsmnode.engine")
 
 def test_what_the_node_runs_takes_no_engine_into_its_memory() -> None:
     code = (
-        "import sys, qsmnode.cli, qsmnode.cli.prepare, qsmnode.node.runtime, qsmnode.node.worker.role\n"
+        "import sys, qsmnode.cli, qsmnode.cli.run, qsmnode.cli.prepare, qsmnode.node.runtime\n"
         f"print([name for name in {_HEAVY!r} if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
