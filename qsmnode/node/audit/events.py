@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from qsmnode.config import Config, DicomPeer, FolderPeer
+from qsmnode.config import Config, DicomPeer, FolderPeer, WebPeer
 from qsmnode.ledger.trail import Moved, Query, Transfer
 from qsmnode.observe import audit_message as audit
 from qsmnode.observe.audit_message import Message, Participant, Subject
 
 STUDIES_TOGETHER = 80
-"""In one message."""
+"""In a message that a datagram holds."""
 
 
 @dataclass(frozen=True)
@@ -65,26 +66,15 @@ def begins(node: Node, config: Config, transfer: Transfer, at: float) -> Message
     """A peer was asked to send images here; what comes is told as received."""
     there = _peer(config, transfer.peer, audit.SOURCE)
     here = node.part(audit.DESTINATION, requested=True)
-    studies = {each.study_uid: audit.study(each.study_uid, {}) for each in transfer.moved}
-    patients = {each.patient_id: audit.patient(each.patient_id) for each in transfer.moved if each.patient_id}
-    subjects = (*studies.values(), *patients.values())
-    return Message(audit.BEGIN_TRANSFERRING, audit.EXECUTE, at, (there, here), subjects)
+    return Message(audit.BEGIN_TRANSFERRING, audit.EXECUTE, at, (there, here), _named(transfer.moved))
 
 
-def backed_up(node: Node, folder: str, by: str, known: Sequence[Moved], at: float) -> list[Message]:
-    """The ledger left the store: what it knows, in messages that a datagram holds."""
+def backed_up(node: Node, folder: str, by: str, known: Sequence[Moved], at: float) -> Message:
+    """The ledger left the store, with these studies; not more than STUDIES_TOGETHER."""
     person = Participant(by, None, True)
     there = Participant(folder, audit.DESTINATION_MEDIA, False)
     parts = (person, node.part(audit.SOURCE, requested=False), there)
-    studies = sorted({each.study_uid for each in known})
-    messages = []
-    for begin in range(0, max(1, len(studies)), STUDIES_TOGETHER):
-        some = set(studies[begin : begin + STUDIES_TOGETHER])
-        subjects = subjects_of([each for each in known if each.study_uid in some])
-        messages.append(
-            Message(audit.EXPORT, audit.READ, at, parts, subjects, words="a backup of the ledger")
-        )
-    return messages
+    return Message(audit.EXPORT, audit.READ, at, parts, _named(known), words="a backup of the ledger")
 
 
 def received(node: Node, transfer: Transfer, at: float) -> Message:
@@ -131,6 +121,13 @@ def subjects_of(moved: Sequence[Moved]) -> tuple[Subject, ...]:
     return (*_studied(studies), *map(audit.patient, patients))
 
 
+def _named(moved: Sequence[Moved]) -> tuple[Subject, ...]:
+    """Studies and patients, where it is not said how many instances."""
+    studies = dict.fromkeys(each.study_uid for each in moved)
+    patients = dict.fromkeys(each.patient_id for each in moved if each.patient_id)
+    return (*(audit.study(uid, {}) for uid in studies), *map(audit.patient, patients))
+
+
 def _studied(studies: Mapping[str, Mapping[str, int]]) -> tuple[Subject, ...]:
     return tuple(audit.study(uid, classes) for uid, classes in studies.items())
 
@@ -138,6 +135,9 @@ def _studied(studies: Mapping[str, Mapping[str, int]]) -> tuple[Subject, ...]:
 def _peer(config: Config, name: str, role: audit.Code) -> Participant:
     """A peer, also one that the configuration no longer knows."""
     peer = config.peers.get(name)
+    if isinstance(peer, WebPeer):
+        host = urlsplit(peer.stow).hostname or ""
+        return Participant(name, role, False, "", host, _kind(host))
     if not isinstance(peer, DicomPeer):
         return Participant(name, role, False)
     return Participant(name, role, False, peer.ae_title, peer.host, _kind(peer.host))

@@ -99,11 +99,12 @@ class Audit:
         while found := self._store.audit_events.next(_BATCH):
             last = None
             for event in found:
-                messages = self._messages(event)
-                if messages is None:
-                    break
-                for message in messages:
+                if event.entity == "backup":
+                    self._tell_backup(event)
+                elif (message := self._message(event)) is not None:
                     self._tell(message)
+                else:
+                    break
                 last = event.id
             if last is not None:
                 self._store.audit_events.told(last)
@@ -116,14 +117,19 @@ class Audit:
         wait = _LONGEST_WAIT_S if self.tell_all() else _LOOK_AGAIN_S
         self._store.database.wait_for_change(seen, wait)
 
-    def _messages(self, event: EventRow) -> list[Message] | None:
-        """What is told of an event; None: not yet."""
-        if event.entity == "backup":
-            return events.backed_up(self._node, *self._store.audit_events.backup(event), event.at)
-        message = self._message(event)
-        return None if message is None else [message]
+    def _tell_backup(self, event: EventRow) -> None:
+        """With every study that the ledger knows, in as many messages as that takes."""
+        known = self._store.audit_events
+        folder, by = known.backup(event)
+        some = known.studies("", events.STUDIES_TOGETHER)
+        while True:
+            self._tell(events.backed_up(self._node, folder, by, some, event.at))
+            if len(some) < events.STUDIES_TOGETHER:
+                return
+            some = known.studies(some[-1].study_uid, events.STUDIES_TOGETHER)
 
     def _message(self, event: EventRow) -> Message | None:
+        """What is told of an event; None: not yet."""
         known = self._store.audit_events
         if event.entity == "query":
             return events.asked(self._node, self._config, known.query(event), event.at)

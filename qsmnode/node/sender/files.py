@@ -84,7 +84,7 @@ def _target(config: Config, name: str) -> Target | WebTarget:
     if isinstance(peer, WebPeer):
         return web_target_of(config, name, peer)
     if not isinstance(peer, DicomPeer):
-        raise UsageError(f"peer {name}: a folder; send is for peers with a port or stow: copy the files")
+        raise UsageError(f"peer {name}: a folder; send is for ports and URLs, copy the files instead")
     return target_of(config, name, peer)
 
 

@@ -16,10 +16,8 @@ import pytest
 from qsmnode.config import Config
 from qsmnode.errors import UsageError
 from qsmnode.ledger import Store
-from qsmnode.ledger.trail import Moved
 from qsmnode.node.audit import Audit, events
 from qsmnode.node.commands import Desk, perform
-from qsmnode.observe.audit_message import encode
 from tests.observe.audit_schema import faults
 
 _HEADER = '{"keywords": {"PatientID": ["P-7"], "PatientName": ["Doe^Jane"]}}'
@@ -161,18 +159,29 @@ def test_what_a_peer_was_asked_and_where_the_ledger_went(site: Callable[..., Con
         assert [each.get("ParticipantObjectID") for each in subjects] == ["2.25.99", "P-7"]
 
 
-def test_a_backup_of_many_studies_is_told_in_messages_that_a_datagram_holds() -> None:
-    uid = "2.25.3" + 38 * "9"  # none is longer
-    known = [
-        Moved(f"{uid}{number:03}", "1.2.840.10008.5.1.4.1.1.4", 9, f"PATIENT-{number}")
-        for number in range(500)
+def test_a_backup_of_many_studies_is_told_in_messages_that_a_datagram_holds(
+    site: Callable[..., Config], store: Store
+) -> None:
+    config = site()
+    count = 2 * events.STUDIES_TOGETHER + 5
+    uids = [f"1.2.840.{53 * '9'}{number:03}" for number in range(count)]  # none is longer
+    with store.database.transaction():
+        association = store.instances.open_association("mr1", "MR1", "192.0.2.10")
+        for number, uid in enumerate(uids):
+            for part in range(2):
+                row = _receive(store, 2 * number + part, association)
+                store.instances.indexed(row, uid, f'{{"keywords": {{"PatientID": ["PATIENT-{number}"]}}}}')
+    store.audit_events.note_backup("/mnt/copy", "uid 7")
+    Audit(config, store).tell_all()
+    told = [each for each in _told(config) if _event(each) == "110106 R"]
+    assert len(told) == 3
+    assert max(len(ElementTree.tostring(each)) for each in told) < 65000
+    named = [
+        each.get("ParticipantObjectID", "")
+        for message in told
+        for each in message.findall("ParticipantObjectIdentification")
     ]
-    messages = events.backed_up(events.Node("QSMNODE", "host"), "/mnt/copy", "uid 7", known, 0.0)
-    texts = [encode(message, "QSMNODE") for message in messages]
-    assert [fault for text in texts for fault in faults(text)] == []
-    assert max(map(len, texts)) < 65000
-    named = [each.identity for message in messages for each in message.subjects]
-    assert sorted(named) == sorted({each.study_uid for each in known} | {each.patient_id for each in known})
+    assert sorted(named) == sorted([*uids, *(f"PATIENT-{number}" for number in range(len(uids)))])
 
 
 def test_what_was_told_is_not_told_again(site: Callable[..., Config], store: Store) -> None:
