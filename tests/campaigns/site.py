@@ -137,6 +137,8 @@ class Site:
     scanner_port: int | None = None
     acknowledged: set[Path] = field(default_factory=set)
     promised: bool = False
+    arriving: int = 0
+    """Objects whose rows this node writes a moment after its answer."""
     node: NodeProcess | None = None
 
     def __post_init__(self) -> None:
@@ -179,6 +181,7 @@ class Site:
 
     def start(self, steps: Steps | None = None) -> bool:
         """Whether it came up."""
+        self.arriving = 0
         self.node = NodeProcess(self.config, self.log, steps)
         return self.node.wait_ready()
 
@@ -192,6 +195,7 @@ class Site:
         except PeerError:
             return
         self.acknowledged.update(result.path for result in results if result.sent)
+        self.arriving = len(self.acknowledged)
 
     def ask_to_keep(self, transaction_uid: str, objects: Sequence[tuple[str, str]]) -> bool:
         """Storage commitment; whether the node has taken the request."""
@@ -214,11 +218,10 @@ class Site:
         """Until nothing is left to do and so many deliveries were made; False where the node died before."""
 
         def done(store: Store) -> bool:
-            # rows come a moment after the answer
             known = store.database.rows("SELECT count(DISTINCT sop_instance_uid) AS n FROM instance")[0]["n"]
             made = len(store.deliveries.all())
             settled = not stuck(store, commits=self.commits)
-            return known >= len(self.acknowledged) and made >= deliveries and settled
+            return known >= self.arriving and made >= deliveries and settled
 
         return self.until(done)
 

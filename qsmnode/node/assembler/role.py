@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -95,7 +96,11 @@ class Assembler:
             # a study that cannot be looked at must not keep the others from being looked at
             for study_uid in list(self._touched):
                 del self._touched[study_uid]
-                self._look_at(study_uid)
+                try:
+                    self._look_at(study_uid)
+                except sqlite3.Error:
+                    self._touched[study_uid] = None  # the ledger's trouble, not the study's
+                    raise
             took = time.monotonic() - began
             self._look_again_at = began + took + min(_LONGEST_PAUSE_S, _PAUSE_SHARE * took)
         if more or self._loop.stopping:
