@@ -11,8 +11,8 @@ from pydicom.datadict import tag_for_keyword
 from qsmnode.errors import PeerError, PeerRefused, PeerUnreachable
 from qsmnode.node.wire.web import WebAnswer, WebSession
 
-_PAGE = 200
-"""Instances in one answer."""
+_PAGE = 1000
+"""Instances in one answer; a server may give fewer."""
 _MOST_INSTANCES = 20_000
 _NOTHING = 204
 _GOOD = frozenset({200, 206})

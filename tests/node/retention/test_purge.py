@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from qsmnode.config import Config
 from qsmnode.errors import UsageError
 from qsmnode.ledger import Store
 from qsmnode.ledger.stock import take_stock
@@ -18,7 +19,7 @@ from qsmnode.node.commands import Desk, perform
 from qsmnode.node.retention import Retention, purge
 from qsmnode.node.retention.judge import Limits
 from qsmnode.node.retention.purge import rules_of
-from tests.node.retention.conftest import DAY_S, Shelf
+from tests.node.retention.conftest import DAY_S, PEERS, Shelf
 
 ALL = Limits(0.0)
 
@@ -102,6 +103,14 @@ def _purge_and_die(root: Path, here: Shelf, after: str) -> None:
         purge(Store(root), rules_of(here.config), ALL, "by a test")
     finally:
         os._exit(0)
+
+
+def test_what_a_peer_is_still_asked_about_stays() -> None:
+    """By storage commitment an archive, by its list a DICOMweb server."""
+    web = {"stow": "http://127.0.0.1/dicom-web"}
+    peers = {**PEERS, "web": web, "asked": {**web, "confirm": True}, "out": {"folder": "/srv/out"}}
+    rules = rules_of(Config.model_validate({"node": {"store": "/srv/store"}, "peers": peers, "routes": []}))
+    assert {name for name in (*peers, "unknown") if rules.commits(name)} == {"pacs", "asked"}
 
 
 def test_age_lets_go_what_is_old_enough(shelf: Callable[..., Shelf]) -> None:
