@@ -22,7 +22,7 @@ from qsmnode.ledger.trail import EventRow
 from qsmnode.node.audit import events
 from qsmnode.node.audit.syslog import Syslog
 from qsmnode.node.supervise import Loop
-from qsmnode.node.wire.tls import TlsFiles, client_context
+from qsmnode.node.wire.tls import TlsFiles, client_context, explain
 from qsmnode.observe import audit_message as audit
 from qsmnode.observe.audit_message import Message, encode
 from qsmnode.observe.audit_trail import Reader, Trail
@@ -181,8 +181,9 @@ class Audit:
 
     def _server_is_away(self, error: OSError) -> None:
         if not self._away:
-            why = error.strerror or type(error).__name__
-            _log.error("%s: takes no audit messages (%s): they are kept and sent later", self._server, why)
+            _log.error(
+                "%s: takes no audit messages (%s): they are kept and sent later", self._server, explain(error)
+            )
         self._away = True
 
     def _server_is_there(self) -> None:

@@ -22,6 +22,7 @@ class Server:
     """A syslog server with TLS that asks for a certificate; `stop` and `start` play an outage."""
 
     def __init__(self, shown: Shown) -> None:
+        self.shown = shown
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(shown.certificate, shown.key)
         self._context.load_verify_locations(shown.ca)
@@ -133,3 +134,29 @@ def test_a_server_of_another_authority_gets_nothing(
         _until(lambda: "takes no audit messages" in caplog.text)
         role.stop(10)
     assert there.frames == []
+
+
+def test_a_server_whose_certificate_is_taken_back_gets_nothing(
+    server: tuple[Server, Authority], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The list is that of node.tls: so are the authorities. With a list without it, all of it arrives."""
+    there, authority = server
+    crl = authority.revoke(there.shown)
+    shown = {**authority.issue("node").setting, "crl_file": str(crl)}
+    config = Config.model_validate(
+        {
+            "node": {"store": str(tmp_path / "store"), "tls": shown},
+            "peers": {},
+            "routes": [],
+            "audit": {"syslog": {"host": "127.0.0.1", "port": there.port}},
+        }
+    )
+    with Store(tmp_path / "store") as store:
+        role = Audit(config, store)
+        role.start()
+        _until(lambda: "takes no audit messages" in caplog.text)
+        assert "its authority has revoked it (crl_file)" in caplog.text
+        assert there.frames == []
+        authority.revoke()
+        _until(lambda: len(there.frames) >= 1)
+        role.stop(10)
