@@ -68,9 +68,11 @@ class Courier:
         self._others = [each for each in receiving if each != name]
         self._down = False
         self._circuit = Circuit(config.delivery)
+        self._unbooked: DeliveryRow | None = None
         self.loop = Loop(f"sender {name or '(unknown peers)'}", self._step, store.database.wake)
 
     def _step(self) -> None:
+        self._put_back()
         seen = self._store.database.version
         wait = max(self._until_due(), self._circuit.wait_s)
         if wait > 0:
@@ -81,14 +83,21 @@ class Courier:
         delivery = self._store.deliveries.claim(self._others)
         if delivery is None:
             return  # another courier took one of a peer that nobody knows
+        self._unbooked = delivery
         try:
             self._book(delivery, self._attempt(delivery))
         except BaseException:
-            # whatever it was: the row must not stay in `sending` while this process lives
-            if self._store.deliveries.get(delivery.id).state == "sending":
-                next_try_at = time.time() + self._config.delivery.first_backoff_s
-                self._store.deliveries.postpone(delivery, "an unexpected error, see the log", next_try_at)
+            self._put_back()  # where even that cannot be written, the next step does it
             raise
+        self._unbooked = None
+
+    def _put_back(self) -> None:
+        """Whatever went wrong in a try: its row must not stay in `sending` while this process lives."""
+        left = self._unbooked
+        if left is not None and self._store.deliveries.get(left.id).state == "sending":
+            next_try_at = time.time() + self._config.delivery.first_backoff_s
+            self._store.deliveries.postpone(left, "an unexpected error, see the log", next_try_at)
+        self._unbooked = None
 
     def _until_due(self) -> float:
         """Seconds until a delivery of this courier is due."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -36,6 +37,7 @@ class Worker:
         share = max(1, (os.cpu_count() or 1) // self._settings.workers)
         self._threads = self._settings.threads or share
         self._stopping = threading.Event()
+        self._unbooked: list[tuple[JobRow, str]] = []
         self._loops = [
             Loop(f"worker-{number}", self._step, store.database.wake)
             for number in range(self._settings.workers)
@@ -55,6 +57,7 @@ class Worker:
             loop.stop(timeout_s)
 
     def _step(self) -> None:
+        self._book_left()
         seen = self._store.database.version
         job = self._store.jobs.claim(LEASE_S)
         if job is None:
@@ -66,9 +69,21 @@ class Worker:
             self._run(job)
         except OSError as error:
             # a full disk, a vanished file: this job's problem, not the role's
-            self._book_failure(
-                job, Ended(1, job_folder.Result(f"the job folder: {error.strerror}", retryable=True))
-            )
+            self._unbooked.append((job, f"the job folder: {error.strerror}"))
+            self._book_left()
+        except BaseException:
+            self._unbooked.append((job, "an unexpected error, see the log"))
+            raise
+
+    def _book_left(self) -> None:
+        """Whatever went wrong with a job: it must not stay `running` while this process lives."""
+        while self._unbooked:
+            job, reason = self._unbooked.pop()
+            try:
+                self._book_failure(job, Ended(1, job_folder.Result(reason, retryable=True)))
+            except sqlite3.Error:
+                self._unbooked.append((job, reason))  # the next step books it
+                raise
 
     def _run(self, job: JobRow) -> None:
         place = self._store.root / "jobs" / f"{job.id}-{job.attempt}"
@@ -97,6 +112,7 @@ class Worker:
             memory_mb=self._settings.memory_mb,
             task=job.task,
             acceptance=job.order.get("acceptance", {}),
+            series=job.order.get("series", {}),
             findings=tuple(job.order.get("findings", ())),
             description=acquisition.description,
             content=job.order.get("content", ""),

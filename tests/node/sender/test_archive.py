@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
+import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from qsmnode.errors import PeerError
+from qsmnode.ledger.database import Database
 from qsmnode.node.wire import acse, command
 from qsmnode.node.wire.connection import Connection, fragments
 
@@ -288,3 +291,32 @@ class _ReceivingArchive:
             command.STATUS: 0,
         }
         connection.send_command(context, command.encode(answer), 5)
+
+
+def test_a_ledger_that_cannot_be_written_for_a_while_leaves_no_delivery_under_way(
+    outbox: OutboxOf, archive_answering: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, failed = threading.Event(), []
+    really = Database.transaction
+
+    @contextlib.contextmanager
+    def transaction(database: Database, **options: Any) -> Iterator[Any]:
+        if full.is_set():
+            failed.append(threading.current_thread().name)
+            raise sqlite3.OperationalError("database or disk is full")
+        with really(database, **options) as connection:
+            yield connection
+
+    def answer(_: Any) -> int:
+        if not failed:
+            full.set()
+        return 0x0000
+
+    monkeypatch.setattr(Database, "transaction", transaction)
+    box = outbox({"pacs": dicom(archive_answering(answer))})
+    box.add(1, "pacs")
+    box.start()
+    box.wait_until(lambda: "acknowledgements" in failed and "sender pacs" in failed, "pacs")
+    assert box.delivery("pacs").state == "sending"
+    full.clear()
+    box.wait("pacs", "sent")
