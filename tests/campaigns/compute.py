@@ -15,7 +15,8 @@ def main() -> int:
     """The computation, counted."""
     order = json.loads(sys.argv.pop(1))
     disk = Disk(Path(order["root"]), Path(order["shadow"])) if "root" in order else None
-    Steps(order["what"], order["at"], Path(order["counter"]), disk).install(order["node"])
+    steps = Steps(order["what"], order["at"], Path(order["counter"]), disk, lasting_s=order["lasting_s"])
+    steps.install(order["node"])
     return compute.main()
 
 

@@ -24,6 +24,7 @@ from tests.campaigns.steps import FAIL, KILL
 from tests.campaigns.stories import STORIES, Stage, Story
 
 _DYING_S = 0.05
+_LASTING_S = (0.0, 0.0, 0.5, 2.0)
 
 
 @dataclass
@@ -57,11 +58,11 @@ class Point:
         return f"killed at step {' and '.join(map(str, at))} of {total}"
 
     def full_disk(self) -> str:
-        """A call at a random step fails as on a full disk, and the node goes on."""
+        """From a random step on calls fail as on a full disk, one or all for a while; the node goes on."""
         total = self.story.steps
         site = self.story.site()
-        at = self.random.randint(1, total)
-        steps = site.steps(FAIL, at)
+        at, lasting_s = self.random.randint(1, total), self.random.choice(_LASTING_S)
+        steps = site.steps(FAIL, at, lasting_s=lasting_s)
         if not self.story.run(site, steps):
             # refused objects are sent again; only a start that cannot write may end the node
             site.send(self.story.images)
@@ -69,7 +70,7 @@ class Point:
         site.node.end()
         self.reached = steps.count >= at
         self._recover(site)
-        return f"a full disk at step {at} of {total}"
+        return f"a full disk at step {at} of {total}, for {lasting_s:g} s"
 
     def limited(self) -> str:
         """No file can grow beyond a random size; the node refuses, and goes on when that is over."""

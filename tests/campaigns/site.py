@@ -175,9 +175,10 @@ class Site:
             }
         )
 
-    def steps(self, what: str, at: int, disk: Disk | None = None) -> Steps:
+    def steps(self, what: str, at: int, disk: Disk | None = None, *, lasting_s: float = 0.0) -> Steps:
         """Something that goes wrong with the next start."""
-        return Steps(what, at, self.folder / f"steps-{len(list(self.folder.glob('steps-*')))}", disk)
+        counter = self.folder / f"steps-{len(list(self.folder.glob('steps-*')))}"
+        return Steps(what, at, counter, disk, lasting_s=lasting_s)
 
     def start(self, steps: Steps | None = None) -> bool:
         """Whether it came up."""

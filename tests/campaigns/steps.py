@@ -19,6 +19,7 @@ import stat
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,13 +54,17 @@ class Steps:
     Args:
         what: KILL, FAIL or COUNT.
         at: the step at which it goes wrong.
+        lasting_s: so long after that every further step fails as well.
         counter: file for the count; made where it is not there.
         disk: where it is noted what is synced; None: it is not noted.
     """
 
-    def __init__(self, what: str, at: int, counter: Path, disk: Disk | None = None) -> None:
+    def __init__(
+        self, what: str, at: int, counter: Path, disk: Disk | None = None, *, lasting_s: float = 0.0
+    ) -> None:
         self._what = what
         self._at = at
+        self._lasting_s = lasting_s
         self._counter = counter
         self._disk = disk
         self._lock = threading.RLock()
@@ -67,12 +72,12 @@ class Steps:
         self._busy = threading.local()
         self._node = 0
         if not counter.exists():
-            counter.write_bytes(bytes(8))
+            counter.write_bytes(bytes(16))
 
     @property
     def count(self) -> int:
         """Steps so far."""
-        return int(struct.unpack("q", self._counter.read_bytes())[0])
+        return int(struct.unpack("q", self._counter.read_bytes()[:8])[0])
 
     def install(self, node: int) -> None:
         """In the process that is to go wrong, or in one of its computations.
@@ -84,7 +89,7 @@ class Steps:
         self._open = os.open
         descriptor = os.open(self._counter, os.O_RDWR)  # of its own: a lock goes with who dies
         self._shared = descriptor
-        self._count = mmap.mmap(descriptor, 8)
+        self._count = mmap.mmap(descriptor, 16)
         for name in _CALLS:
             setattr(os, name, self._counted(name, getattr(os, name)))
         os.open = self._counted_open  # type: ignore[assignment]
@@ -96,7 +101,12 @@ class Steps:
         with self._alone():
             number = int(struct.unpack("q", self._count[:8])[0]) + 1
             self._count[:8] = struct.pack("q", number)
-        if number != self._at or self._what == COUNT:
+            if number == self._at:
+                self._count[8:] = struct.pack("d", time.monotonic())
+            (since,) = struct.unpack("d", self._count[8:])
+        if self._what == COUNT or number < self._at:
+            return
+        if number > self._at and time.monotonic() >= since + self._lasting_s:
             return
         if self._what == KILL:
             if self._node != os.getpid():
@@ -133,7 +143,8 @@ class Steps:
 
     def _count_computations(self) -> None:
         start = subprocess.Popen
-        order = {"what": self._what, "at": self._at, "counter": str(self._counter), "node": self._node}
+        order: dict[str, Any] = {"what": self._what, "at": self._at, "lasting_s": self._lasting_s}
+        order |= {"counter": str(self._counter), "node": self._node}
         if self._disk is not None:
             order |= {"root": str(self._disk.root), "shadow": str(self._disk.shadow)}
 
