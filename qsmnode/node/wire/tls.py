@@ -178,7 +178,10 @@ def _load_revoked(context: ssl.SSLContext, files: TlsFiles, crl: Path) -> None:
     try:
         context.load_verify_locations(crl)
     except ssl.SSLError as error:
-        raise UsageError(f"{files.where}.crl_file: {crl} holds no PEM revocation lists") from error
+        raise UsageError(
+            f"{files.where}.crl_file: {crl} holds no PEM revocation lists; authorities often publish DER:"
+            " convert it with `openssl crl -inform DER -in LIST -out FILE`"
+        ) from error
     except OSError as error:
         raise UsageError(f"{files.where}.crl_file: {crl} cannot be read ({error.strerror})") from error
     after = context.cert_store_stats()

@@ -65,14 +65,21 @@ def test_every_authority_needs_its_list(hospital: Authority, tmp_path: Path) -> 
     assert isinstance(shake(server_context(replace(files(node), ca=both, crl=lists)), caller)[0], dict)
 
 
+def _as_certificate(pem: str) -> str:
+    """The same bytes under the heading that Python's ssl converts."""
+    return pem.replace("X509 CRL", "CERTIFICATE")
+
+
 def test_what_is_no_list_is_refused_by_name(hospital: Authority, tmp_path: Path) -> None:
     node = files(hospital.issue("node"))
     mixed = tmp_path / "mixed.pem"
     mixed.write_bytes(hospital.revoke().read_bytes() + Authority(tmp_path, "Rogue CA").ca.read_bytes())
-    text = tmp_path / "notes.txt"
+    text, binary = tmp_path / "notes.txt", tmp_path / "list.der"
     text.write_text("no list")
+    binary.write_bytes(ssl.PEM_cert_to_DER_cert(_as_certificate(hospital.revoke().read_text())))
     for path, words in (
-        (text, "holds no PEM revocation lists"),
+        (text, "holds no PEM revocation lists; authorities often publish DER: convert it"),
+        (binary, "holds no PEM revocation lists; authorities often publish DER: convert it"),
         (tmp_path / "absent.crl", "cannot be read (No such file or directory)"),
         (hospital.ca, "holds certificates, or no revocation list"),
         (mixed, "holds certificates, or no revocation list"),
