@@ -27,6 +27,7 @@ from qsmnode.config import CommitmentSettings, Config, DeliverySettings, DicomPe
 from qsmnode.config.tls import TLS_PORT
 from qsmnode.dicom.source import ImageReference, SliceSource, Source
 from qsmnode.engine import EchoStack, Grid, Recipe
+from qsmnode.engine.contrasts import UNITS
 from qsmnode.engine.types import Maps
 from qsmnode.errors import Finding
 from qsmnode.measure.statistics import whole_brain
@@ -299,7 +300,8 @@ def _sample() -> ProductContext:
         content_sha256="0" * 64,
         warnings=(),
     )
-    maps = Maps(chi, mask, chi, chi, chi, grid, {}, "the whole brain")
+    images = dict.fromkeys(UNITS, chi)
+    maps = Maps(chi, mask, chi, chi, chi, grid, {}, "the whole brain", images)
     measured = whole_brain(maps)
     return ProductContext(
         source=source,

@@ -29,7 +29,8 @@ def load_config(path: Path) -> Config:
     from qsmnode.products.registry import PRODUCTS
 
     needs = {name: product.needs for name, product in PRODUCTS.items()}
-    return load(path, recipes=check_recipe, products=needs)
+    images = [name for name, product in PRODUCTS.items() if product.is_images]
+    return load(path, recipes=check_recipe, products=needs, series=images)
 
 
 def check_recipe(recipe: object) -> None:

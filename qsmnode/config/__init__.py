@@ -22,6 +22,7 @@ from qsmnode.config.match import (
 from qsmnode.config.node import NodeSettings
 from qsmnode.config.peers import DicomPeer, FolderPeer, Peer, WebPeer
 from qsmnode.config.routes import Route
+from qsmnode.config.series import SeriesSettings
 from qsmnode.config.site import Config
 from qsmnode.config.tls import ClientTls, NodeTls, PeerTls
 
@@ -51,6 +52,7 @@ __all__ = [
     "RangeCondition",
     "RegexCondition",
     "Route",
+    "SeriesSettings",
     "SeveritySettings",
     "WebPeer",
     "default_text",

@@ -17,6 +17,7 @@ from qsmnode.config.peer_checks import check_folders, check_node, check_peers
 from qsmnode.config.placeholders import fill_placeholders
 from qsmnode.config.reader import MAX_BYTES, read_yaml
 from qsmnode.config.route_checks import check_routes
+from qsmnode.config.series_checks import check_series
 from qsmnode.config.site import Config
 from qsmnode.config.unavailable import take_out_reserved
 from qsmnode.config.values import BASE_FOLDER, Settings
@@ -31,6 +32,7 @@ def load(
     *,
     recipes: Callable[[object], None] | None = None,
     products: Collection[str] | None = None,
+    series: Collection[str] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Config:
     """The configuration in ``path``, with the environment's overrides and secrets.
@@ -40,6 +42,7 @@ def load(
         recipes: raises ValueError for a bad recipe (a name or a mapping); None: recipes are not looked at.
         products: the names of all products, or a mapping of each to those that it refers to; None: not looked
             at.
+        series: the names of the products that are series of images; None: not looked at.
         environ: where ``QSMNODE__...`` and ``${env:...}`` are looked up.
 
     Raises:
@@ -53,6 +56,7 @@ def load(
         base_folder=path.absolute().parent,
         recipes=recipes,
         products=products,
+        series=series,
         environ=environ,
     )
 
@@ -64,6 +68,7 @@ def load_text(
     base_folder: Path,
     recipes: Callable[[object], None] | None = None,
     products: Collection[str] | None = None,
+    series: Collection[str] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Config:
     """As ``load``, for text at hand.
@@ -72,7 +77,7 @@ def load_text(
         text: the YAML.
         file: its name in messages.
         base_folder: where relative paths start from.
-        recipes, products, environ: as for ``load``.
+        recipes, products, series, environ: as for ``load``.
 
     Raises:
         ConfigError: with every problem, each at its file, line and column.
@@ -87,6 +92,7 @@ def load_text(
     if config is not None:
         check_folders(document, config)
     check_routes(document, recipes, products)
+    check_series(document, series)
     if config is None or document.problems:
         raise ConfigError(sorted(set(document.problems)))
     _hide_secrets(config, document)

@@ -15,6 +15,7 @@ from qsmnode.config.node import NodeSettings
 from qsmnode.config.peers import DicomPeer, Peer
 from qsmnode.config.retention import RetentionSettings
 from qsmnode.config.routes import Route
+from qsmnode.config.series import SeriesSettings
 from qsmnode.config.values import Settings
 
 
@@ -57,6 +58,10 @@ class Config(Settings):
     retention: RetentionSettings = Field(
         default_factory=lambda: RetentionSettings.model_validate({}),
         description="How long images and results are kept once nobody needs them here.",
+    )
+    series: dict[str, SeriesSettings] = Field(
+        default_factory=dict,
+        description="How the series of images present themselves, by product: for hanging protocols.",
     )
     audit: AuditSettings = Field(
         default_factory=lambda: AuditSettings.model_validate({}),

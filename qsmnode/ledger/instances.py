@@ -128,7 +128,7 @@ class Instances:
         return self._select("state = 'received' ORDER BY id LIMIT ?", (limit,))
 
     def backlog(self) -> tuple[int, float, float]:
-        """How many wait for their header to be read; when the first and the last of them came (0 for none)."""
+        """How many headers are not read yet; when the first and the last of those came (0 for none)."""
         (found,) = self._db.rows(
             "SELECT count(*) AS n, min(received_at) AS oldest, max(received_at) AS newest"
             " FROM instance WHERE state = 'received'"

@@ -20,7 +20,7 @@ from qsmnode.errors import NotEligible, UnreadableDicom, UsageError
 from qsmnode.node.reconstruction import reconstructed
 from qsmnode.node.wire.part10 import read_front
 from qsmnode.products import nifti
-from qsmnode.products.registry import PRODUCTS
+from qsmnode.products.registry import PRODUCTS, usual
 from qsmnode.products.storage import write
 
 Progress = Callable[[float, str], None]
@@ -147,7 +147,7 @@ def reconstruct_files(
     """Reconstruct one acquisition and write what came of it.
 
     Args:
-        form: ``dicom`` (every product) or ``nifti``.
+        form: ``dicom`` (map, report and what else the recipe makes) or ``nifti``.
         out: made where it is missing.
         limits: of the acceptance checks; None: the defaults.
 
@@ -171,9 +171,7 @@ def reconstruct_files(
     )
     if form == "nifti":
         return nifti.write(context, out)
-    return [
-        path for product in PRODUCTS.values() for path in write(product.build(context), out, product.name)
-    ]
+    return [path for name in usual(context) for path in write(PRODUCTS[name].build(context), out, name)]
 
 
 def _time_of(source: Source) -> datetime:

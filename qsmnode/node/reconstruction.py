@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from qsmnode.config import AcceptanceSettings
+from qsmnode.config import AcceptanceSettings, SeriesSettings
 from qsmnode.dicom.acceptance import refuse_rejected
 from qsmnode.dicom.acceptance.data import data_findings
 from qsmnode.dicom.acceptance.numbers import number_findings
@@ -32,12 +32,14 @@ def reconstructed(
     progress: Progress | None = None,
     limits: AcceptanceSettings | None = None,
     findings: Sequence[Finding] = (),
+    styles: Mapping[str, SeriesSettings] | None = None,
 ) -> ProductContext:
     """Reconstruct and measure.
 
     Args:
         limits: of the acceptance checks; None: the defaults.
         findings: what the headers gave already.
+        styles: how products present themselves, by name, where not as usual.
 
     Raises:
         NotEligible: the images cannot become a map; says why, with a finding for each reason.
@@ -64,6 +66,7 @@ def reconstructed(
         revision=revision,
         replaces=replaces or {},
         transforms=_unusual_transforms(),
+        styles=styles or {},
     )
 
 

@@ -11,17 +11,21 @@ from typing import Any, Protocol
 from pydicom import Dataset
 
 from qsmnode import __version__
+from qsmnode.config import SeriesSettings
 from qsmnode.dicom.identity import derive_uid
 from qsmnode.dicom.source import Source
 from qsmnode.engine.quality import NUMBERS
 from qsmnode.engine.types import Maps
 from qsmnode.errors import EngineInputError, Finding
 from qsmnode.measure.statistics import Measurement
+from qsmnode.products.identity import plain
 from qsmnode.products.patient import identity_digest
-from qsmnode.products.revision import REFUSAL_PAGE, REFUSAL_REPORT, Replaced
+from qsmnode.products.revision import REFUSAL_PAGE, REFUSAL_REPORT, Replaced, titled
 
 _LARGEST_SOURCE_NUMBER = 20_000_000  # SeriesNumber is an IS, at most 2^31 - 1
 _NO_SOURCE_NUMBER = 90
+_LONGEST_DESCRIPTION = 64  # VR LO
+_AS_USUAL = SeriesSettings.model_validate({})
 
 
 class RecipeFacts(Protocol):
@@ -65,6 +69,7 @@ class ProductContext:
             own.
         node: name of this node, such as its AE title.
         options: product options and whatever else changes the objects; part of their UIDs.
+        styles: how products present themselves, by name, where not as usual; part of their own UIDs.
         transforms: the library of the Fourier transforms and its version where it is not the default one,
             else "". It changes the last bits of the map, and so is part of the UIDs.
 
@@ -82,6 +87,7 @@ class ProductContext:
     node: str = "QSMNODE"
     options: Mapping[str, str] = field(default_factory=dict)
     transforms: str = ""
+    styles: Mapping[str, SeriesSettings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = self.source.stack.grid.shape
@@ -127,14 +133,24 @@ class ProductContext:
         """What the acceptance checks found."""
         return self.source.findings
 
+    def style(self, product: str) -> SeriesSettings:
+        """How a product presents itself."""
+        return self.styles.get(product, _AS_USUAL)
+
+    def styled(self, product: str) -> tuple[str, ...]:
+        """What is other than usual about that, as parts of a UID."""
+        return self.style(product).facts()
+
     def title(self, name: str) -> str:
         """A SeriesDescription: what it is, what is wrong with it, and what it is for."""
-        words = [name]
+        words = [""]
         if any(finding.severity == "degraded" for finding in self.findings):
             words.append("DEGRADED")
         if self.withheld:
             words.append("NUMBERS WITHHELD")
-        return f"{' '.join(words)} (research use)"
+        rest = f"{' '.join(words)} (research use)"
+        room = _LONGEST_DESCRIPTION - len(titled(rest, self.revision))
+        return f"{plain(name)[:room].rstrip()}{rest}"
 
     @property
     def withheld(self) -> bool:

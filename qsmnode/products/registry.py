@@ -1,28 +1,48 @@
-"""The products that a route can name; each module has the same functions: series_uid, plan and build."""
+"""The products that a route can name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydicom import Dataset
 
 from qsmnode.products import qsm_series, report_sr
 from qsmnode.products.context import Plan, ProductContext
+from qsmnode.products.further_maps import FURTHER_MAPS
+from qsmnode.products.image_series import ImageSeries
 
 
 @dataclass(frozen=True)
 class Product:
-    """One kind of thing that is sent; ``needs`` names the products that its objects refer to."""
+    """One kind of thing that is sent.
+
+    Attributes:
+        needs: the products that its objects refer to.
+        is_images: whether it is a series of images, with a window.
+        steps: what a recipe has to have for it, with the method where the recipe names none.
+    """
 
     name: str
     needs: tuple[str, ...]
     series_uid: Callable[[ProductContext], str]
     plan: Callable[[ProductContext], Plan]
     build: Callable[[ProductContext], list[Dataset]]
+    is_images: bool = False
+    steps: Mapping[str, str] = field(default_factory=dict)
 
 
-PRODUCTS: Mapping[str, Product] = {
-    module.NAME: Product(module.NAME, module.NEEDS, module.series_uid, module.plan, module.build)
-    for module in (qsm_series, report_sr)
-}
+def _of_images(series: ImageSeries) -> Product:
+    return Product(series.name, (), series.series_uid, series.plan, series.build, True, series.steps)
+
+
+_REPORT = Product(report_sr.NAME, report_sr.NEEDS, report_sr.series_uid, report_sr.plan, report_sr.build)
+_ALL = (_of_images(qsm_series.SERIES), _REPORT, *map(_of_images, FURTHER_MAPS))
+
+PRODUCTS: Mapping[str, Product] = {product.name: product for product in _ALL}
+
+
+def usual(context: ProductContext) -> tuple[str, ...]:
+    """What is made where nobody chooses: map, report, and every further image that the recipe asks for."""
+    further = [name for name in PRODUCTS if name in context.maps.contrasts]
+    return (qsm_series.NAME, report_sr.NAME, *further)

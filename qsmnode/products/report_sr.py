@@ -85,7 +85,7 @@ def build(context: ProductContext) -> list[Dataset]:
 
 
 def _evidence(context: ProductContext) -> list[Dataset]:
-    planned = qsm_series.plan(context)
+    planned = qsm_series.SERIES.plan(context)
     return [
         document.evidence(context, planned.sop_class_uid, sop_instance_uid, planned.series_uid)
         for sop_instance_uid in planned.sop_instance_uids

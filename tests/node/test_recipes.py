@@ -43,6 +43,18 @@ def test_what_is_found_out_aside_is_what_the_engine_says(tmp_path: Path) -> None
     assert recipes["quick"].hash == Recipe.preset("fast").hash
 
 
+def test_a_product_brings_the_steps_that_it_needs(tmp_path: Path) -> None:
+    path = tmp_path / "qsmnode.yaml"
+    listed = "recipe: fast, products: [qsm, report, r2star, chi_positive]"
+    path.write_text(_CONFIG.replace("STORE", str(tmp_path / "store")).replace("recipe: fast", listed))
+    _config, recipes = prepared(path)
+    assert recipes["quick"].steps["r2star"]["method"] == "arlo"
+    assert recipes["quick"].steps["separation"]["method"] == "r2star_qsm"
+    assert recipes["quick"].hash != Recipe.preset("fast").hash
+    assert recipes["own"].steps["r2star"]["method"] == "nlls"
+    assert "swi" not in recipes["quick"].steps
+
+
 def test_a_mistake_is_told_as_the_check_tells_it(tmp_path: Path) -> None:
     path = tmp_path / "qsmnode.yaml"
     path.write_text(_CONFIG.replace("STORE", str(tmp_path / "store")).replace("nlls", "guess"))

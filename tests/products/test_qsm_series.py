@@ -19,7 +19,7 @@ Make = Callable[..., ProductContext]
 
 
 def written(context: ProductContext, folder: Path) -> list[pydicom.Dataset]:
-    return [pydicom.dcmread(path) for path in write(qsm_series.build(context), folder, "qsm")]
+    return [pydicom.dcmread(path) for path in write(qsm_series.SERIES.build(context), folder, "qsm")]
 
 
 @pytest.mark.parametrize("enhanced", [False, True])
@@ -64,7 +64,7 @@ def test_it_says_what_it_is(context: Make, tmp_path: Path) -> None:
 
 
 def test_identity_is_copied_with_its_characters(context: Make, tmp_path: Path) -> None:
-    raw = pydicom.dcmread(write(qsm_series.build(context()), tmp_path, "qsm")[0])
+    raw = pydicom.dcmread(write(qsm_series.SERIES.build(context()), tmp_path, "qsm")[0])
     assert str(raw.PatientName) == "M\u00fcller^J\u00f6rg"
     assert raw.SpecificCharacterSet == "ISO_IR 100"
     assert raw.AccessionNumber == "A17"
@@ -76,21 +76,21 @@ def test_identity_is_copied_with_its_characters(context: Make, tmp_path: Path) -
 
 
 def test_sources_are_referenced_slice_by_slice(context: Make) -> None:
-    classic = qsm_series.build(context())[3].SourceImageSequence
+    classic = qsm_series.SERIES.build(context())[3].SourceImageSequence
     assert len(classic) == 6
     assert {str(item.ReferencedSOPInstanceUID)[-2:] for item in classic} == {".4"}
-    enhanced = qsm_series.build(context(enhanced=True))[3].SourceImageSequence
+    enhanced = qsm_series.SERIES.build(context(enhanced=True))[3].SourceImageSequence
     assert len(enhanced) == 1
     assert list(enhanced[0].ReferencedFrameNumber) == [4, 11, 18, 25, 32, 39]
 
 
 def test_equal_input_gives_equal_bytes_and_names(context: Make, tmp_path: Path) -> None:
-    first = write(qsm_series.build(context()), tmp_path / "a", "qsm")
-    second = write(qsm_series.build(context()), tmp_path / "b", "qsm")
+    first = write(qsm_series.SERIES.build(context()), tmp_path / "a", "qsm")
+    second = write(qsm_series.SERIES.build(context()), tmp_path / "b", "qsm")
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
     assert [p.stat().st_mode & 0o777 for p in first] == [0o600] * len(first)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
-    planned = qsm_series.plan(context())
+    planned = qsm_series.SERIES.plan(context())
     assert [pydicom.dcmread(p).SOPInstanceUID for p in first] == list(planned.sop_instance_uids)
     assert len(set(planned.sop_instance_uids)) == len(first)
 
@@ -105,18 +105,18 @@ def test_equal_input_gives_equal_bytes_and_names(context: Make, tmp_path: Path) 
     ],
 )
 def test_changed_content_gets_new_names(context: Make, changed: dict[str, Any]) -> None:
-    assert qsm_series.series_uid(context(**changed)) != qsm_series.series_uid(context())
+    assert qsm_series.SERIES.series_uid(context(**changed)) != qsm_series.SERIES.series_uid(context())
 
 
 def test_the_time_changes_no_name(context: Make) -> None:
     later = context(context={"created_at": datetime(2027, 1, 1, tzinfo=UTC)})
-    assert qsm_series.plan(later) == qsm_series.plan(context())
+    assert qsm_series.SERIES.plan(later) == qsm_series.SERIES.plan(context())
 
 
 def test_the_time_is_the_jobs_in_the_sources_zone(context: Make) -> None:
-    plain = qsm_series.build(context())[0]
+    plain = qsm_series.SERIES.build(context())[0]
     assert (plain.ContentDate, plain.ContentTime) == ("20260304", "123015.250000")
-    zoned = qsm_series.build(context(TimezoneOffsetFromUTC="-1300"))[0]
+    zoned = qsm_series.SERIES.build(context(TimezoneOffsetFromUTC="-1300"))[0]
     assert (zoned.ContentDate, zoned.ContentTime) == ("20260303", "233015.250000")
 
 
@@ -134,10 +134,10 @@ def test_a_value_that_is_not_finite_is_refused(context: Make, made: SimpleNamesp
     chi = np.zeros(made.shape, np.float32)
     chi[1, 1, 1] = np.nan
     with pytest.raises(JobFailed, match="1 voxels"):
-        qsm_series.build(context(maps={"susceptibility": chi}))
+        qsm_series.SERIES.build(context(maps={"susceptibility": chi}))
 
 
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "FrameOfReferenceUID"])
 def test_without_a_place_in_the_study_there_is_no_product(context: Make, keyword: str) -> None:
     with pytest.raises(NotEligible, match=keyword):
-        qsm_series.build(context(**{keyword: None}))
+        qsm_series.SERIES.build(context(**{keyword: None}))

@@ -158,9 +158,9 @@ def test_a_warning_is_coded_in_the_report_beside_its_numbers(context: Make) -> N
 def test_a_degraded_result_says_so_in_both_series(context: Make) -> None:
     made = with_findings(context, TWO)
     assert report_sr.build(made)[0].SeriesDescription == "QSM report DEGRADED (research use)"
-    assert qsm_series.headers(made)[0].SeriesDescription == "QSM ppb DEGRADED (research use)"
-    assert qsm_series.headers(context())[0].SeriesDescription == "QSM ppb (research use)"
-    assert qsm_series.series_uid(made) != qsm_series.series_uid(context())
+    assert qsm_series.SERIES.build(made)[0].SeriesDescription == "QSM ppb DEGRADED (research use)"
+    assert qsm_series.SERIES.build(context())[0].SeriesDescription == "QSM ppb (research use)"
+    assert qsm_series.SERIES.series_uid(made) != qsm_series.SERIES.series_uid(context())
 
 
 def test_withheld_numbers_are_nowhere(context: Make, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_highdicom_reads_the_numbers_back(context: Make, tmp_path: Path) -> None
 def test_it_refers_to_the_qsm_series_and_not_to_every_header(context: Make, tmp_path: Path) -> None:
     made = context()
     report = highdicom.sr.srread(written(made, tmp_path))
-    planned = qsm_series.plan(made)
+    planned = qsm_series.SERIES.plan(made)
     evidence = report.get_evidence()
     assert {str(item[1]) for item in evidence} == {planned.series_uid}
     assert {str(item[2]) for item in evidence} == set(planned.sop_instance_uids)
@@ -67,7 +67,7 @@ def test_status_and_identity(context: Make, tmp_path: Path) -> None:
     assert report.PatientSex == "X"
     assert report.Manufacturer == "qsmnode"
     assert report.ContentTime == report.InstanceCreationTime == "123015.250000"
-    assert report.SeriesInstanceUID != qsm_series.series_uid(context())
+    assert report.SeriesInstanceUID != qsm_series.SERIES.series_uid(context())
 
 
 def test_equal_input_gives_equal_bytes(context: Make, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pydicom import Dataset
+from pydicom.uid import MRImageStorage
 
 from qsmnode.products import qsm_series, report_sr
 from qsmnode.products.context import ProductContext
@@ -12,12 +13,12 @@ from qsmnode.products.revision import Replaced
 
 Make = Callable[..., ProductContext]
 
-SERIES = Replaced("2.25.31", qsm_series.MRImageStorage, "2.25.32")
+SERIES = Replaced("2.25.31", MRImageStorage, "2.25.32")
 REPORT = Replaced("2.25.33", report_sr.Comprehensive3DSRStorage, "2.25.34")
 
 
 def test_the_first_revision_names_nothing(context: Make) -> None:
-    for made in (*qsm_series.build(context()), *report_sr.build(context())):
+    for made in (*qsm_series.SERIES.build(context()), *report_sr.build(context())):
         assert "RelatedSeriesSequence" not in made
         assert "PredecessorDocumentsSequence" not in made
         assert "revision" not in made.SeriesDescription
@@ -26,8 +27,8 @@ def test_the_first_revision_names_nothing(context: Make) -> None:
 def test_a_later_revision_names_what_it_replaces_and_has_new_uids(context: Make) -> None:
     first = context()
     later = context(context={"revision": 3, "replaces": {"qsm": SERIES, "report": REPORT}})
-    images, (report,) = qsm_series.build(later), report_sr.build(later)
-    before = {item.SOPInstanceUID for item in (*qsm_series.build(first), *report_sr.build(first))}
+    images, (report,) = qsm_series.SERIES.build(later), report_sr.build(later)
+    before = {item.SOPInstanceUID for item in (*qsm_series.SERIES.build(first), *report_sr.build(first))}
     assert before.isdisjoint({item.SOPInstanceUID for item in (*images, report)})
     for made in (images[0], images[-1], report):
         assert made.SeriesDescription.endswith(", revision 3")
@@ -59,7 +60,7 @@ def _documents(report: Dataset) -> list[str]:
 def test_a_map_after_a_refusal_names_the_refusal(context: Make) -> None:
     refused = {"refusal-report": REFUSED, "refusal-page": PAGE}
     later = context(context={"replaces": refused})
-    (image, *_), (report,) = qsm_series.build(later), report_sr.build(later)
+    (image, *_), (report,) = qsm_series.SERIES.build(later), report_sr.build(later)
     assert [item.SeriesInstanceUID for item in image.RelatedSeriesSequence] == ["2.25.35"]
     assert "replaces series 2.25.35" in image.DerivationDescription
     assert _documents(report) == ["2.25.38"]
@@ -68,13 +69,13 @@ def test_a_map_after_a_refusal_names_the_refusal(context: Make) -> None:
     # the same images without a refusal make objects that name none: others
     first = context()
     assert report.SOPInstanceUID != report_sr.build(first)[0].SOPInstanceUID
-    assert image.SOPInstanceUID != qsm_series.build(first)[0].SOPInstanceUID
+    assert image.SOPInstanceUID != qsm_series.SERIES.build(first)[0].SOPInstanceUID
 
 
 def test_a_map_after_a_map_and_a_refusal_names_both(context: Make) -> None:
     replaced = {"qsm": SERIES, "report": REPORT, "refusal-report": REFUSED, "refusal-page": PAGE}
     later = context(context={"revision": 3, "replaces": replaced})
-    (image, *_), (report,) = qsm_series.build(later), report_sr.build(later)
+    (image, *_), (report,) = qsm_series.SERIES.build(later), report_sr.build(later)
     assert [item.SeriesInstanceUID for item in image.RelatedSeriesSequence] == ["2.25.31", "2.25.35"]
     assert "replaces series 2.25.31 and 2.25.35" in image.DerivationDescription
     assert _documents(report) == ["2.25.34", "2.25.38"]

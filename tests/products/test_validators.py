@@ -56,7 +56,7 @@ def test_dciodvfy_and_dcentvfy_have_nothing_to_say(
     context: Make, tmp_path: Path, dciodvfy: Any, dcentvfy: Any, variant: str
 ) -> None:
     made = context(**VARIANTS[variant])
-    images = write(qsm_series.build(made), tmp_path, "qsm")
+    images = write(qsm_series.SERIES.build(made), tmp_path, "qsm")
     report = write(report_sr.build(made), tmp_path, "report")
     for path, iod in ((images[0], "MRImage"), (images[-1], "MRImage"), (report[0], "Comprehensive3DSR")):
         verdict = dciodvfy(path)
@@ -72,7 +72,7 @@ def test_dciodvfy_and_dcentvfy_have_nothing_to_say(
 
 def test_dcm2niix_sees_the_sources_geometry(context: Make, tmp_path: Path, dcm2niix: Any) -> None:
     made = context()
-    write(qsm_series.build(made), tmp_path, "qsm")
+    write(qsm_series.SERIES.build(made), tmp_path, "qsm")
     (converted,) = dcm2niix(tmp_path)
     chi = made.maps.susceptibility
     to_array = np.linalg.inv(np.diag([-1.0, -1, 1, 1]) @ made.source.affine) @ converted.image.affine
@@ -97,7 +97,7 @@ def test_a_real_enhanced_object_keeps_its_geometry(
     chi = (0.001 * x + 0.0003 * y - 0.002 * z).astype(np.float32)
     maps = Maps(chi, chi > -9, chi, chi, chi, source.stack.grid, reference="none")
     made = context(context={"source": source, "maps": maps})
-    images = write(qsm_series.build(made), tmp_path / "qsm", "qsm")
+    images = write(qsm_series.SERIES.build(made), tmp_path / "qsm", "qsm")
     report = write(report_sr.build(made), tmp_path / "report", "report")
     for path in (images[0], images[-1], report[0]):
         verdict = dciodvfy(path)

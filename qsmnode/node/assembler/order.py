@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from qsmnode.config import AcceptanceSettings, Route
+from qsmnode.config import AcceptanceSettings, Route, SeriesSettings
 from qsmnode.node.recipes import WrittenOut
 
 
-def job_order(route: Route, limits: AcceptanceSettings, recipe: WrittenOut) -> dict[str, Any]:
-    """The order of a job on this route, with this recipe."""
+def job_order(
+    route: Route, limits: AcceptanceSettings, recipe: WrittenOut, series: Mapping[str, SeriesSettings]
+) -> dict[str, Any]:
+    """The order of a job on this route, with this recipe; ``series`` says how products present themselves."""
     return {
         "route": route.name,
         "recipe": recipe.steps,
@@ -17,4 +20,7 @@ def job_order(route: Route, limits: AcceptanceSettings, recipe: WrittenOut) -> d
         "send_to": list(route.send_to),
         "acceptance": limits.model_dump(),
         "on_reject": route.on_reject,
+        "series": {
+            name: series[name].model_dump(exclude_none=True) for name in route.products if name in series
+        },
     }

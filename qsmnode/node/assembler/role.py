@@ -253,7 +253,7 @@ class Assembler:
     def _queue(self, acquisition_id: int, verdict: Verdict) -> None:
         route = next(route for route in self._config.routes if route.name == verdict.route)
         recipe = self._recipes[route.name]
-        order = job_order(route, self._config.acceptance_on(route.name), recipe)
+        order = job_order(route, self._config.acceptance_on(route.name), recipe, self._config.series)
         job_id = self._store.jobs.queue(acquisition_id, route.task, recipe.hash, order)
         self._store.acquisitions.move(acquisition_id, "queued", f"job {job_id}, route {route.name}")
         _log.info("acquisition %d: job %d, route %s", acquisition_id, job_id, route.name)

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from qsmnode.config import AcceptanceSettings
+from qsmnode.config import AcceptanceSettings, SeriesSettings
 from qsmnode.dicom.acceptance import header_findings
 from qsmnode.dicom.acquisition import Acquisition, group
 from qsmnode.dicom.instance import Instance
@@ -87,6 +87,7 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
         replaces={name: Replaced(**facts) for name, facts in order.replaces.items()},
         limits=limits,
         findings=header_findings(acquisition, headers, limits),
+        styles={name: SeriesSettings.model_validate(facts) for name, facts in order.series.items()},
         progress=lambda fraction, step: steps(_RECONSTRUCTION_SHARE * fraction, step),
     )
     products = []

@@ -41,6 +41,7 @@ class Order:
         created_at: the time inside every product.
         task: qsm or refusal.
         acceptance: limits of the acceptance checks.
+        series: how products present themselves, by name.
         findings: of a refusal: why there is no map.
         description: of the acquisition, in words.
         content: of a refusal: hash over the acquisition's instances.
@@ -58,6 +59,7 @@ class Order:
     memory_mb: int | None
     task: str = "qsm"
     acceptance: Mapping[str, Any] = field(default_factory=dict)
+    series: Mapping[str, Any] = field(default_factory=dict)
     findings: tuple[Mapping[str, str], ...] = ()
     description: str = ""
     content: str = ""

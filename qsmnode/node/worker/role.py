@@ -112,6 +112,7 @@ class Worker:
             memory_mb=self._settings.memory_mb,
             task=job.task,
             acceptance=job.order.get("acceptance", {}),
+            series=job.order.get("series", {}),
             findings=tuple(job.order.get("findings", ())),
             description=acquisition.description,
             content=job.order.get("content", ""),
