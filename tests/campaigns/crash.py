@@ -130,7 +130,7 @@ FAULTS: dict[str, tuple[int, Callable[[Point], str]]] = {
     "limit": (1, Point.limited),
     "power": (4, Point.power_cut),
 }
-WEIGHTS = {"exam": 2, "receiving": 4, "committing": 4, "promising": 3, "migrating": 3}
+WEIGHTS = {"exam": 1, "receiving": 4, "committing": 4, "promising": 3, "migrating": 3}
 """How often each story is chosen."""
 
 
@@ -155,7 +155,7 @@ class Campaign:
         self._stage = stage
         self._synced = synced
         self._pairs = [(story, fault) for story in stories for fault in faults if _may(story, fault)]
-        self._weights = [WEIGHTS[story] * FAULTS[fault][0] for story, fault in self._pairs]
+        self._unseen = list(dict.fromkeys(story for story, _ in self._pairs))
         self._stories = {name: STORIES[name](stage) for name in stories if name in STORIES}
         self._migrating = (
             Migrating(stage.work / "migrating", stage.random) if "migrating" in stories else None
@@ -163,12 +163,15 @@ class Campaign:
         self.reached: Counter[str] = Counter()
 
     def point(self) -> str:
-        """One more; in words.
+        """One more, in words; the first ones are one of each story.
 
         Raises:
             AssertionError: something was lost, doubled or stuck.
         """
-        ((story, fault),) = self._stage.random.choices(self._pairs, self._weights)
+        pairs = [pair for pair in self._pairs if not self._unseen or pair[0] == self._unseen[0]]
+        del self._unseen[:1]
+        weights = [WEIGHTS[story] * FAULTS[fault][0] for story, fault in pairs]
+        ((story, fault),) = self._stage.random.choices(pairs, weights)
         if story == "migrating":
             assert self._migrating is not None
             reached, words = self._migrating.killed() if fault == "kill" else self._migrating.failed()

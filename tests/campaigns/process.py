@@ -7,9 +7,11 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from qsmnode.config import Config
+from qsmnode.node.recipes import WrittenOut, written_out
 from tests.campaigns.steps import Steps
 
 
@@ -17,11 +19,12 @@ class NodeProcess:
     """A forked node; ``steps`` go wrong in it."""
 
     def __init__(self, config: Config, log: Path, steps: Steps | None = None) -> None:
+        recipes = written_out(config)  # the engine is taken into memory here once, not in every node
         ready, tell = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(ready)
-            _be_the_node(config, log, steps, tell)
+            _be_the_node(config, recipes, log, steps, tell)
         os.close(tell)
         self._ready = ready
         self._status: int | None = None
@@ -50,7 +53,9 @@ class NodeProcess:
         return self._status
 
 
-def _be_the_node(config: Config, log: Path, steps: Steps | None, tell: int) -> None:
+def _be_the_node(
+    config: Config, recipes: Mapping[str, WrittenOut], log: Path, steps: Steps | None, tell: int
+) -> None:
     from qsmnode.node.runtime import Node
     from qsmnode.observe.log import set_up
 
@@ -64,7 +69,7 @@ def _be_the_node(config: Config, log: Path, steps: Steps | None, tell: int) -> N
         signal.signal(signal.SIGTERM, lambda *_: asked.set())
         if steps is not None:
             steps.install(os.getpid())
-        with Node(config):
+        with Node(config, recipes):
             os.write(tell, b"1")
             while not asked.wait(0.05):
                 pass
