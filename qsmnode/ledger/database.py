@@ -142,8 +142,7 @@ def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
         raise StoreError(f"{path}: no ledger there; has the node run with this store?")
     mode = "ro" if read_only else "rwc"
     if not read_only:
-        # created by us so that it never exists with wider permissions
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        _make_private(path)
     try:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}",
@@ -161,6 +160,16 @@ def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path}: not a usable ledger ({error}); restore it from a backup") from error
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """A file that is created by us never exists with wider permissions."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be written ({error.strerror}); check its owner, and the room on its disk"
+        ) from error
 
 
 def _check_or_create(connection: sqlite3.Connection, path: Path, read_only: bool) -> None:

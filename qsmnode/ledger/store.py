@@ -113,6 +113,10 @@ def _lock(root: Path) -> int:
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         os.close(descriptor)
         raise StoreError(f"{root}: in use by process {holder or '?'}; one node per store") from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        os.close(descriptor)
+        raise StoreError(f"{path}: cannot be written ({error.strerror}); make room on the disk") from error
     return descriptor

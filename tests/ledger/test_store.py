@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sqlite3
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -112,6 +115,30 @@ def test_a_damaged_ledger_is_refused_and_an_empty_file_is_begun(tmp_path: Path, 
             Store(root)
     else:
         Store(root).close()
+
+
+@pytest.mark.parametrize("call", ["mkdir", "open", "ftruncate", "pwrite"])
+def test_a_full_disk_is_named_where_the_store_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    really = getattr(os, call)
+    calls = []
+
+    def full(*arguments: Any, **options: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return really(*arguments, **options)
+
+    for at in range(1, 20):
+        calls.clear()
+        with monkeypatch.context() as patched, contextlib.suppress(StoreError):
+            patched.setattr(os, call, full)
+            Store(tmp_path / f"store {at}").close()
+        if len(calls) < at:
+            break
+        Store(tmp_path / f"store {at}").close()  # with room again
+    assert 1 < at < 19
 
 
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
