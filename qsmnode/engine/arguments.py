@@ -89,7 +89,13 @@ def grid_of(name: str, values: Any) -> Grid:
 
 
 def one_turn(phase: Float) -> Float:
-    """``phase``, finite, in (-pi, pi]; it has to come as -pi to pi or 0 to 2 pi.
+    """``phase``, finite, in (-pi, pi]; see :func:`within_one_turn`."""
+    within_one_turn(phase)
+    return wrapped(phase)
+
+
+def within_one_turn(phase: Float) -> None:
+    """Refuse phase, finite, that does not come as -pi to pi or 0 to 2 pi.
 
     Raises:
         EngineInputError: it leaves one turn by more than 1 %.
@@ -103,7 +109,6 @@ def one_turn(phase: Float) -> Float:
             "phase: expected one turn in rad (-pi to pi, or 0 to 2 pi); "
             f"got {low:.6g} to {high:.6g}{_unit_of(low, high)}: scale it to rad, or say phase_is_unwrapped"
         )
-    return wrapped(phase)
 
 
 def _unit_of(low: float, high: float) -> str:

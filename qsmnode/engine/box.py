@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qsmnode.engine.compiled import in_slabs
 from qsmnode.engine.types import Grid, Mask
 
 
@@ -33,8 +34,11 @@ class Box:
         return cls((ranges[0], ranges[1], ranges[2]), (mask.shape[0], mask.shape[1], mask.shape[2]))
 
     def crop(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The box's part of an array whose last three axes are the grid's."""
-        return np.ascontiguousarray(values[(..., *self.slices)])
+        """A copy of the box's part of an array whose last three axes are the grid's."""
+        part = values[(..., *self.slices)]
+        copy = np.empty(part.shape, part.dtype)
+        in_slabs(_copy, copy.shape[0], part, copy)
+        return copy
 
     def paste(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """An array of the box on the whole grid, 0 around it."""
@@ -46,3 +50,7 @@ class Box:
         """The geometry of the box."""
         spans = [s.stop - s.start for s in self.slices]
         return replace(grid, shape=(spans[0], spans[1], spans[2]))
+
+
+def _copy(start: int, stop: int, source: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
+    target[start:stop] = source[start:stop]

@@ -15,6 +15,8 @@ from qsmnode.engine.types import Float, Mask
 Counts = npt.NDArray[np.int64]
 
 Indices = npt.NDArray[np.int64]
+# two blocks for each voxel of an axis, and the second one's share
+Place = tuple[Indices, Indices, Float]
 
 
 @dataclass(frozen=True)
@@ -88,19 +90,35 @@ def _add_up(start: int, stop: int, values: Float, blocks: Counts, total: npt.NDA
 
 def spread(coarse: npt.NDArray[np.float64], shape: Sequence[int], blocks: Sequence[int]) -> Float:
     """Linear interpolation from block centres back to voxels; constant beyond the outermost centres."""
-    fine = coarse.astype(np.float32)
-    for axis, (length, block) in enumerate(zip(shape, blocks, strict=True)):
-        if block == 1:
-            continue
-        low, high, shares = between_centres(length, block)
-        along = [1, 1, 1]
-        along[axis] = length
-        share = shares.reshape(along)
-        fine = np.take(fine, low, axis=axis) * (1 - share) + np.take(fine, high, axis=axis) * share
+    places = [between_centres(length, block) for length, block in zip(shape, blocks, strict=True)]
+    fine: Float = np.empty(tuple(shape), np.float32)
+    in_slabs(_interpolate, fine.shape[0], coarse.astype(np.float32), *places, fine)
     return fine
 
 
-def between_centres(length: int, block: int) -> tuple[Indices, Indices, Float]:
+@compiled
+def _interpolate(
+    start: int, stop: int, coarse: Float, along_x: Place, along_y: Place, along_z: Place, fine: Float
+) -> None:
+    one = np.float32(1)
+    _, ny, nz = coarse.shape
+    plane = np.empty((ny, nz), np.float32)
+    row = np.empty(nz, np.float32)
+    for x in range(start, stop):
+        low, high, share = along_x[0][x], along_x[1][x], along_x[2][x]
+        for j in range(ny):
+            for k in range(nz):
+                plane[j, k] = coarse[low, j, k] * (one - share) + coarse[high, j, k] * share
+        for y in range(fine.shape[1]):
+            low, high, share = along_y[0][y], along_y[1][y], along_y[2][y]
+            for k in range(nz):
+                row[k] = plane[low, k] * (one - share) + plane[high, k] * share
+            for z in range(fine.shape[2]):
+                share = along_z[2][z]
+                fine[x, y, z] = row[along_z[0][z]] * (one - share) + row[along_z[1][z]] * share
+
+
+def between_centres(length: int, block: int) -> Place:
     """Which two blocks' centres lie around each voxel of an axis, and the second one's share."""
     count = -(-length // block)
     centres = np.array([(b * block + min(length, (b + 1) * block) - 1) / 2 for b in range(count)])

@@ -107,14 +107,21 @@ def _unused_s(folder: Path) -> float:
     return time.time() - (mark if mark.exists() else folder).stat().st_mtime
 
 
+def slab_edges(length: int) -> list[int]:
+    """Where the parts of ``range(length)`` begin that :func:`in_slabs` makes now, and the end."""
+    parts = max(1, min(fourier.threads(), length))
+    return [length * part // parts for part in range(parts + 1)]
+
+
 def in_slabs(loop: Callable[..., Any], length: int, *arguments: Any) -> None:
     """Run ``loop(start, stop, *arguments)`` over all of ``range(length)``, one thread for each part."""
-    parts = max(1, min(fourier.threads(), length))
-    edges = [length * part // parts for part in range(parts + 1)]
+    edges = slab_edges(length)
+    parts = len(edges) - 1
     if parts == 1:
         loop(0, length, *arguments)
         return
-    with ThreadPoolExecutor(parts) as pool:
-        tasks = [pool.submit(loop, edges[p], edges[p + 1], *arguments) for p in range(parts)]
+    with ThreadPoolExecutor(parts - 1) as pool:
+        tasks = [pool.submit(loop, edges[p], edges[p + 1], *arguments) for p in range(1, parts)]
+        loop(0, edges[1], *arguments)
         for task in tasks:
             task.result()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import numpy.typing as npt
 
 from qsmnode.engine.arguments import all_finite, grid_of, volume
+from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.fourier import Shape, fast_shape, irfftn, rfftn
 from qsmnode.engine.types import Float, Grid
 from qsmnode.engine.voxel_field import voxel_spectrum
+
+Axis = npt.NDArray[np.floating]
 
 
 def dipole_kernel(
@@ -28,25 +29,42 @@ def dipole_kernel(
         It is even in k also at the highest frequency of an even axis, where a sign has no meaning: products
         of that axis with another one are left out there.
     """
-    frequencies = [np.fft.fftfreq(n, v) for n, v in zip(shape, voxel_mm, strict=True)]
+    frequencies: list[Axis] = [np.fft.fftfreq(n, v) for n, v in zip(shape, voxel_mm, strict=True)]
     frequencies[2] = np.abs(frequencies[2][: shape[2] // 2 + 1])
-    x, y, z = (f.reshape(s) for f, s in zip(frequencies, ((-1, 1, 1), (1, -1, 1), (1, 1, -1)), strict=True))
-    cx, cy, cz = (_without_highest(f, n) for f, n in zip((x, y, z), shape, strict=True))
-    bx, by, bz = b0_direction
-    along = (x * bx) ** 2 + (y * by) ** 2 + (z * bz) ** 2
-    along = along + 2 * (cx * cy * (bx * by) + cx * cz * (bx * bz) + cy * cz * (by * bz))
-    square = x * x + y * y + z * z
-    square[0, 0, 0] = 1.0
-    kernel = 1.0 / 3.0 - along / square
-    kernel[0, 0, 0] = 0.0
-    return cast(Float, kernel.astype(np.float32))
+    limited = [_without_highest(f, n) for f, n in zip(frequencies, shape, strict=True)]
+    b0 = tuple(float(b) for b in b0_direction)
+    kernel: Float = np.empty((shape[0], shape[1], shape[2] // 2 + 1), np.float32)
+    in_slabs(_fill, shape[0], tuple(frequencies), tuple(limited), b0, kernel)
+    return kernel
 
 
-def _without_highest(frequency: npt.NDArray[np.floating], count: int) -> npt.NDArray[np.floating]:
+def _without_highest(frequency: Axis, count: int) -> Axis:
     limited = frequency.copy()
     if count % 2 == 0:
-        limited.reshape(-1)[count // 2] = 0.0
+        limited[count // 2] = 0.0
     return limited
+
+
+@compiled
+def _fill(
+    start: int,
+    stop: int,
+    frequencies: tuple[Axis, Axis, Axis],
+    limited: tuple[Axis, Axis, Axis],
+    b0_direction: tuple[float, float, float],
+    kernel: Float,
+) -> None:
+    bx, by, bz = b0_direction
+    for i in range(start, stop):
+        x, cx = frequencies[0][i], limited[0][i]
+        for j in range(kernel.shape[1]):
+            y, cy = frequencies[1][j], limited[1][j]
+            for k in range(kernel.shape[2]):
+                z, cz = frequencies[2][k], limited[2][k]
+                along = (x * bx) ** 2 + (y * by) ** 2 + (z * bz) ** 2
+                along = along + 2 * (cx * cy * (bx * by) + cx * cz * (bx * bz) + cy * cz * (by * bz))
+                square = x * x + y * y + z * z
+                kernel[i, j, k] = 1.0 / 3.0 - along / square if square > 0 else 0.0
 
 
 def forward_field(susceptibility_ppm: npt.NDArray[np.floating], grid: Grid) -> Float:

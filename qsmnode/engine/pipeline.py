@@ -16,6 +16,7 @@ from qsmnode.engine.field.trust import trusted
 from qsmnode.engine.measured import Measured
 from qsmnode.engine.offset.odd_even import align_echoes
 from qsmnode.engine.offset.unwrapped import remove_offset
+from qsmnode.engine.order import median
 from qsmnode.engine.preparation import Working, prepare, refuse_empty
 from qsmnode.engine.progress import Progress, ProgressCallback
 from qsmnode.engine.recipe import Recipe
@@ -83,7 +84,7 @@ def reconstruct(
         inside, "field: no voxel of the mask has a usable field; the phase may be noise, or not phase"
     )
     work.quality |= numbers.mask_numbers(inside, work.grid) | numbers.field_numbers(field_map, inside, found)
-    work.quality["phase_quality"] = float(np.median(voxel_trust[inside]))
+    work.quality["phase_quality"] = median(voxel_trust, inside)
 
     measured = Measured(
         magnitude=work.magnitude,

@@ -13,13 +13,14 @@ from qsmnode.engine.arguments import (
     mask_of,
     not_negative,
     not_swapped,
-    one_turn,
     some_signal,
+    within_one_turn,
 )
 from qsmnode.engine.box import Box
 from qsmnode.engine.ghosts import ghosting
 from qsmnode.engine.mask.intensity import bright, foreground
 from qsmnode.engine.types import EchoStack, Float, Grid, Mask
+from qsmnode.engine.wrapping import wrap
 from qsmnode.errors import EngineInputError
 
 MARGIN_MM = 2.0
@@ -55,15 +56,19 @@ def prepare(given_stack: Any, mask: Any, reference_mask: Any, phase_is_unwrapped
     if bad.any():
         magnitude = np.where(bad, np.float32(0), magnitude)
         some_signal(magnitude)
-    phase = phase if phase_is_unwrapped else one_turn(phase)
+    if not phase_is_unwrapped:
+        within_one_turn(phase)
     given = None if mask is None else mask_of("mask", mask, stack.grid.shape)
     head = foreground(magnitude, stack.grid.voxel_mm) & ~bad
     signal = head if given is None else (magnitude[0] > 0) & given & ~bad
     refuse_empty(signal, "mask: expected voxels with signal inside, got none")
     zero = None if reference_mask is None else mask_of("reference_mask", reference_mask, stack.grid.shape)
     box = Box.around(signal, MARGIN_MM, stack.grid.voxel_mm)
+    cut = box.crop(phase)
+    if not phase_is_unwrapped:
+        wrap(cut)
     work = Working(
-        phase=box.crop(phase),
+        phase=cut,
         magnitude=box.crop(magnitude),
         times=stack.echo_times_s,
         grid=box.grid(stack.grid),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.field.field_map import FieldMap
 from qsmnode.engine.mask.morphology import parts
+from qsmnode.engine.order import median
 from qsmnode.engine.types import Float, Grid, Mask
 
 BRAIN_ML = (900.0, 2000.0)
@@ -193,8 +194,8 @@ def mask_numbers(mask: Mask, grid: Grid) -> dict[str, float]:
 def field_numbers(field: FieldMap, mask: Mask, found: Mask) -> dict[str, float]:
     """Noise and residual of the field in ``mask``, and what was dropped from the ``found`` one."""
     return {
-        "field_noise_hz": float(np.median(field.sigma_hz[mask])),
-        "field_residual": float(np.median(field.residual[mask])),
+        "field_noise_hz": median(field.sigma_hz, mask),
+        "field_residual": median(field.residual, mask),
         "field_unusable_fraction": float(np.mean(field.weight[found] == 0)),
         "field_sd_hz": float(np.std(field.total_field_hz[mask], dtype=np.float64)),
     }

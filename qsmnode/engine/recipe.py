@@ -14,7 +14,7 @@ from qsmnode.engine.presets import PRESETS, VERSIONS
 from qsmnode.errors import EngineInputError
 
 # goes up whenever the same recipe would give other numbers
-ENGINE_VERSION = "4"
+ENGINE_VERSION = "5"
 
 
 @dataclass(frozen=True)

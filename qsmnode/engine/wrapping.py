@@ -27,6 +27,19 @@ def _wrap(start: int, stop: int, values: Float, out: Float) -> None:
         out[index] = np.float32(angle - 2 * np.pi * np.ceil(angle / (2 * np.pi) - 0.5))
 
 
+def wrap(phase: Float) -> None:
+    """Bring ``phase`` in rad, any shape without gaps, to (-pi, pi] where it lies."""
+    flat = phase.reshape(-1)
+    in_slabs(_wrap_in_place, flat.size, flat)
+
+
+@compiled
+def _wrap_in_place(start: int, stop: int, values: Float) -> None:
+    for index in range(start, stop):
+        angle = np.float64(values[index])
+        values[index] = np.float32(angle - 2 * np.pi * np.ceil(angle / (2 * np.pi) - 0.5))
+
+
 @compiled
 def in_one_turn(angle: float) -> Any:
     """One ``angle`` in rad brought to (-pi, pi]; for compiled loops."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.types import Float
+from qsmnode.engine.volumes import product
 
 Sums = npt.NDArray[np.float64]
 
@@ -118,21 +119,20 @@ def fitted(
     if start is not None:
         values = start[0]
         left -= forward(values)
-    gradient = backward(square * left)
+    gradient = backward(product(square, left))
     energy = dot(gradient, gradient)
     first = energy if start is None else start[1]
     direction = gradient
     sums, step = np.zeros(length), 0
     while step < iterations and energy > first * tolerance**2:
         image = forward(direction)
-        in_slabs(_curvature, length, image, square, sums)
-        curvature = float(sums.sum())
+        curvature = weighted_square(image, square)
         if not curvature > 0:
             break
         in_slabs(_advance, length, values, left, direction, image, energy / curvature, sums)
         step += 1
         if step < iterations:
-            gradient = backward(square * left)
+            gradient = backward(product(square, left))
             renewed = dot(gradient, gradient)
             in_slabs(_turn, length, direction, gradient, renewed / energy)
             energy = renewed
@@ -143,6 +143,13 @@ def dot(a: Float, b: Float) -> float:
     """Sum of products: in double precision, and in an order that does not depend on threads."""
     sums = np.zeros(a.shape[0])
     in_slabs(_products, a.shape[0], a, b, sums)
+    return float(sums.sum())
+
+
+def weighted_square(values: Float, square: Float) -> float:
+    """Sum of ``square`` x ``values``^2, as precise and as independent of threads."""
+    sums = np.zeros(values.shape[0])
+    in_slabs(_curvature, values.shape[0], values, square, sums)
     return float(sums.sum())
 
 

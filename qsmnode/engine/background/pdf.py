@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from qsmnode.engine.background.conjugate import weighted_square
 from qsmnode.engine.background.projection import TwoGrids
 from qsmnode.engine.dipole import dipole_kernel
 from qsmnode.engine.levels import factors_of
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
+from qsmnode.engine.volumes import difference, masked, product
 from qsmnode.engine.window import Window
 
 
@@ -49,10 +52,11 @@ def pdf(
     """
     window = Window.around(mask, grid.voxel_mm, parameters.padding_mm, factors_of(grid.voxel_mm))
     inside = window.cut(mask)
-    known = window.cut(np.where(mask, field, np.float32(0)).astype(np.float32))
+    known = masked(window.cut(field), inside)
     square = inside.astype(np.float32)
     if weight is not None:
-        square *= window.cut(weight).astype(np.float32) ** 2
+        trust = masked(window.cut(weight), inside)
+        square = product(trust, trust)
     kernel = dipole_kernel(window.shape, grid.voxel_mm, grid.b0_direction)
     grids = TwoGrids(square, ~inside, kernel, grid.voxel_mm, grid.b0_direction)
     fine = grids.fine
@@ -60,8 +64,7 @@ def pdf(
     background, done = grids.background(
         known, parameters.coarse_iterations, parameters.iterations, parameters.tolerance
     )
-    local = np.where(inside, known - background, np.float32(0))
-    left = float(np.sqrt(np.sum(square * local**2, dtype=np.float64) / max(fine.total, 1e-30)))
-    given = float(np.sqrt(np.sum(square * known**2, dtype=np.float64) / max(fine.total, 1e-30)))
+    local = difference(known, background, inside)
+    left, given = (math.sqrt(weighted_square(f, square) / max(fine.total, 1e-30)) for f in (local, known))
     numbers = {"background_iterations": float(done), "background_residual": left / given if given else 0.0}
     return window.paste(local), mask.copy(), numbers

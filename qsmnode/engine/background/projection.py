@@ -11,6 +11,7 @@ from qsmnode.engine.dipole import dipole_kernel
 from qsmnode.engine.fourier import Shape, irfftn, rfftn
 from qsmnode.engine.levels import doubled, factors_of, halved
 from qsmnode.engine.types import Float, Mask
+from qsmnode.engine.volumes import clear, masked, product, scale
 
 Triple = tuple[float, float, float]
 
@@ -44,10 +45,10 @@ class Projection:
             iterations: most iterations.
             tolerance: norm of the gradient, relative to the one without sources, that ends it.
         """
-        right = self._sources_of(self.square * field)
+        right = self._sources_of(product(self.square, field))
         first = dot(right, right)
         found = solved(
-            lambda sources: self._sources_of(self.square * self._dipole(sources)),
+            lambda sources: self._sources_of(product(self.square, self._dipole(sources))),
             right,
             iterations,
             tolerance,
@@ -67,17 +68,17 @@ class Projection:
                 None.
         """
         if start is not None:
-            start = start[0] * self.outside, start[1]
+            start = masked(start[0], self.outside), start[1]
         return fitted(self._dipole, self._sources_of, self.square, field, iterations, tolerance, start)
 
     def _dipole(self, values: Float) -> Float:
         spectrum = rfftn(values)
-        spectrum *= self.kernel
+        scale(spectrum, self.kernel)
         return irfftn(spectrum, self.shape)
 
     def _sources_of(self, values: Float) -> Float:
         found = self._dipole(values)
-        found *= self.outside
+        clear(found, self.outside)
         return found
 
 
@@ -114,7 +115,7 @@ class TwoGrids:
         """
         start = None
         if coarse_iterations:
-            weighted = halved(field * self.fine.square, self.factors)
+            weighted = halved(product(field, self.fine.square), self.factors)
             weighted /= np.maximum(self.share, np.float32(1e-12))
             sources, first = self.coarse.sources(weighted, coarse_iterations, tolerance)
             # a block's gradient is the mean of its voxels'

@@ -96,7 +96,7 @@ def complex_fit(
         "field_iterations": float(steps.max(initial=0)),
         "field_unconverged_fraction": float(np.mean(taken[mask] < 0)) if mask.any() else 0.0,
     }
-    return judged(field, residual, sigma, noise, mask, parameters, numbers)
+    return judged(field, residual, sigma, magnitude, noise, mask, parameters, numbers)
 
 
 @compiled

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsmnode.engine.compiled import compiled, in_slabs
+from qsmnode.engine.order import median
 from qsmnode.engine.types import Float, Mask
 from qsmnode.engine.wrapping import sine
 
@@ -38,13 +39,13 @@ def signal_noise(unwrapped: Float, magnitude: Float, times: Times, mask: Mask) -
 
 def noise_floor(magnitude: Float, mask: Mask) -> float:
     """The least noise that is believed, from the first echo's median in the mask."""
-    return FLOOR * float(np.median(magnitude[0][mask]))
+    return FLOOR * median(magnitude[0], mask)
 
 
 def noise_of_misfit(misfit: Float, mask: Mask, freedom: int) -> float:
     """Noise from distances (X, Y, Z) between signal and fit that have ``freedom`` degrees of freedom each."""
     # the median of chi-square with n degrees of freedom is about n (1 - 2 / 9n)^3
-    return float(np.median(misfit[mask]) / np.sqrt(freedom * (1 - 2 / (9 * freedom)) ** 3))
+    return float(median(misfit, mask) / np.sqrt(freedom * (1 - 2 / (9 * freedom)) ** 3))
 
 
 def _noise_of_one(phase: Float, magnitude: Float, mask: Mask) -> float:

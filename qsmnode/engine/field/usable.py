@@ -8,7 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from qsmnode.engine.field.field_map import FieldMap
+from qsmnode.engine.field.outliers import outliers
 from qsmnode.engine.mask.refine import reliable
+from qsmnode.engine.order import quantile
 from qsmnode.engine.types import Float, Mask
 
 
@@ -28,17 +30,21 @@ def judged(
     field: Float,
     residual: Float,
     sigma: Float,
+    magnitude: Float,
     noise: float,
     mask: Mask,
     limits: Limits,
     numbers: Mapping[str, float] | None = None,
 ) -> FieldMap:
-    """A fitted field with its weights: 0 where it is badly explained, too noisy, or alone among such voxels.
+    """A fitted field with its weights.
+
+    These are 0 where it is badly explained, too noisy, alone among such voxels, or unlike all around it.
 
     Args:
         field: (X, Y, Z), Hz.
         residual: (X, Y, Z), relative residual of the fit.
         sigma: (X, Y, Z), standard deviation of the field in Hz; 0 where there is none.
+        magnitude: (E, X, Y, Z).
         noise: standard deviation of the signal's real and imaginary parts.
         mask: (X, Y, Z).
         limits: what makes a voxel unusable.
@@ -47,6 +53,7 @@ def judged(
     usable = reliable(
         mask, sigma, residual, noise_limit=limits.noise_limit, residual_limit=limits.residual_limit
     )
+    usable &= ~outliers(field, residual, sigma, magnitude, noise, usable)
     return FieldMap(field, _weight(sigma, usable), residual, sigma, noise, numbers or {})
 
 
@@ -54,6 +61,7 @@ def _weight(sigma: Float, usable: Mask) -> Float:
     """1 / sigma over its 95th percentile, at most 1; 0 where not usable."""
     weight = np.zeros(sigma.shape, dtype=np.float32)
     if usable.any():
-        trust = 1 / np.maximum(sigma[usable], np.finfo(np.float32).tiny)
-        weight[usable] = np.minimum(1, trust / np.percentile(trust, 95))
+        # of usable voxels none is 0; and the upper ones of 1 / sigma are the lower ones of sigma
+        np.divide(np.float32(quantile(sigma, usable, 0.05)), sigma, out=weight, where=usable)
+        np.minimum(weight, np.float32(1), out=weight)
     return weight

@@ -65,7 +65,7 @@ def weighted_fit(
     in_slabs(
         _fit, shape[0], unwrapped, magnitude, times, mask, steps, stiffness, noise, field, residual, sigma
     )
-    return judged(field, residual, sigma, noise, mask, parameters)
+    return judged(field, residual, sigma, magnitude, noise, mask, parameters)
 
 
 @compiled

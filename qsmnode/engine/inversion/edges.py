@@ -6,6 +6,7 @@ import numpy as np
 
 from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.offset.smooth import smoothed_value
+from qsmnode.engine.order import quantile
 from qsmnode.engine.types import Float, Grid, Mask
 
 _SURROUNDINGS_MM = 4.0
@@ -40,7 +41,7 @@ def edge_weights(
     inverse_edge = np.array([1.0 / v for v in grid.voxel_mm], np.float32)
     steps = np.empty_like(weight)
     in_slabs(_differences, mask.shape[0], relative, inverse_edge, steps)
-    limit = max(float(np.percentile(steps[:, mask], 100.0 * (1.0 - edges))), _TINY)
+    limit = max(quantile(steps, mask, 1.0 - edges), _TINY)
     in_slabs(_weigh, mask.shape[0], steps, mask, limit, at_edge, flat, weight)
     return weight
 

@@ -15,6 +15,7 @@ from qsmnode.engine.measured import NOTHING, Measured
 from qsmnode.engine.progress import ProgressCallback
 from qsmnode.engine.registry import method, parameter
 from qsmnode.engine.types import Float, Grid, Mask
+from qsmnode.engine.volumes import masked, product
 from qsmnode.engine.window import Window
 
 
@@ -34,6 +35,9 @@ class Parameters:
     )
     coupling: float = parameter(
         250.0, "penalty of the gradient split / alpha", unit="1/ppm", low=1.0, high=1e4
+    )
+    data_coupling: float = parameter(
+        1.0, "penalty of the data split / the largest W^2", unit="1", low=0.01, high=100.0
     )
     tolerance: float = parameter(0.003, "relative change that ends it", unit="1", low=1e-5, high=0.1)
     iterations: int = parameter(150, "most iterations", unit="1", low=1, high=1000)
@@ -108,6 +112,7 @@ def tv(
     plan = Plan(
         parameters.alpha * uncertainty,
         parameters.coupling,
+        parameters.data_coupling,
         parameters.tolerance,
         parameters.iterations,
         parameters.refinements,
@@ -139,9 +144,10 @@ def scene_of(
     inside = window.cut(mask)
     square = inside.astype(np.float32)
     if weight is not None:
-        square *= window.cut(weight).astype(np.float32) ** 2
+        trust = masked(window.cut(weight), inside)
+        square = product(trust, trust)
     # a value that nothing trusts would only stand in the way of the first steps
-    field = np.where(square > 0, window.cut(local_field_ppm), np.float32(0)).astype(np.float32)
+    field = masked(window.cut(local_field_ppm), square > 0)
     limits = np.empty((3, *inside.shape), np.float32)
     limits[:] = np.where(inside, np.float32(1), np.float32(parameters.outside))
     if measured.combined is not None:

@@ -40,19 +40,18 @@ def _split_row(
     inverse_edge: np.float32,
     relax: np.float32,
     keep: np.float32,
-    before: Float,
-    after: Float,
+    state: Float,
     along: Float,
 ) -> None:
-    """One row of the gradient split along one axis: ``after``, and ``along``, the split minus the multiplier.
+    """One row of the gradient split along one axis: ``state`` anew, and ``along``, split minus multiplier.
 
     Two loops, and no index that could wrap: so the compiler sees that the rows lie apart, and makes vector
     instructions of it.
     """
     for z in range(there.size):
-        after[z] = relax * (there[z] - here[z]) * inverse_edge + _held(before[z], limit[z], keep)
+        state[z] = relax * (there[z] - here[z]) * inverse_edge + _held(state[z], limit[z], keep)
     for z in range(there.size):
-        along[z] = after[z] - np.float32(2) * _clipped(after[z], limit[z])
+        along[z] = state[z] - np.float32(2) * _clipped(state[z], limit[z])
 
 
 @compiled
@@ -81,6 +80,33 @@ def _adjoint_row(
 
 
 @compiled
+def planes_below(
+    starts: npt.NDArray[np.int64],
+    new: Float,
+    limits: Float,
+    inverse_edge: Float,
+    relaxation: float,
+    state: Float,
+    below: Float,
+) -> None:
+    """``below`` (P, Y, Z): split minus multiplier along X in the plane before each of the P ``starts``.
+
+    To be called before :func:`gradient_step`, which changes ``state`` in place, by parts at the same time.
+    """
+    nx, ny, nz = new.shape
+    relax, keep = np.float32(relaxation), np.float32(1 - relaxation)
+    spare = np.empty(nz, np.float32)
+    for part in range(starts.size):
+        x = starts[part] - 1 if starts[part] > 0 else nx - 1
+        x1 = x + 1 if x + 1 < nx else 0
+        for y in range(ny):
+            spare[:] = state[0, x, y]
+            _split_row(
+                new[x, y], new[x1, y], limits[0, x, y], inverse_edge[0], relax, keep, spare, below[part, y]
+            )
+
+
+@compiled
 def gradient_step(
     start: int,
     stop: int,
@@ -90,51 +116,45 @@ def gradient_step(
     limits: Float,
     inverse_edge: Float,
     relaxation: float,
-    before: Float,
-    after: Float,
+    state: Float,
+    starts: npt.NDArray[np.int64],
+    below: Float,
     out: Float,
     sums: Sums,
 ) -> None:
     """One step of the gradient split, and what it asks of the next map.
 
-    ``limits`` (3, X, Y, Z) are what the differences are shrunk by. ``after`` (3, X, Y, Z) becomes the
-    differences of ``new`` plus the multiplier in ``before``; ``out`` the adjoint differences of split minus
-    multiplier; ``sums`` (X, 2) per slab the squared change of the map and its square, inside. Periodic. The
-    plane below a part of slabs is computed by each part for itself.
+    ``limits`` (3, X, Y, Z) are what the differences are shrunk by. ``state`` (3, X, Y, Z) becomes the
+    differences of ``new`` plus the multiplier that it held; ``out`` the adjoint differences of split minus
+    multiplier; ``sums`` (X, 2) per slab the squared change of the map and its square, inside. Periodic.
+    ``below`` holds what :func:`planes_below` found for the parts' ``starts``; it is lost.
     """
     nx, ny, nz = new.shape
-    below = np.empty((ny, nz), np.float32)
+    under = below[np.searchsorted(starts, start)]
     along = np.empty((3, ny, nz), np.float32)
-    spare = np.empty((3, nz), np.float32)
     relax, keep = np.float32(relaxation), np.float32(1 - relaxation)
-    for plane in range(start - 1, stop):
-        x = plane if plane >= 0 else nx - 1
+    for x in range(start, stop):
         x1 = x + 1 if x + 1 < nx else 0
-        write = plane >= start
         for y in range(ny):
             y1 = y + 1 if y + 1 < ny else 0
-            made = (spare[0], spare[1], spare[2])
-            if write:
-                made = (after[0, x, y], after[1, x, y], after[2, x, y])
             here = new[x, y]
             for axis, there in ((0, new[x1, y]), (1, new[x, y1])):
                 _split_row(
                     here, there, limits[axis, x, y], inverse_edge[axis], relax, keep,
-                    before[axis, x, y], made[axis], along[axis, y],
+                    state[axis, x, y], along[axis, y],
                 )  # fmt: skip
             for part, there in ((slice(0, nz - 1), here[1:]), (slice(nz - 1, nz), here[:1])):
                 _split_row(
                     here[part], there, limits[2, x, y][part], inverse_edge[2], relax, keep,
-                    before[2, x, y][part], made[2][part], along[2, y][part],
+                    state[2, x, y][part], along[2, y][part],
                 )  # fmt: skip
-        if write:
-            for y in range(ny):
-                y0 = y - 1 if y > 0 else ny - 1
-                _adjoint_row(
-                    out[x, y], below[y], along[0, y], along[1, y0], along[1, y], along[2, y], inverse_edge
-                )
-            sums[x, 0], sums[x, 1] = _change(new[x], old[x], inside[x])
-        below[:] = along[0]
+        for y in range(ny):
+            y0 = y - 1 if y > 0 else ny - 1
+            _adjoint_row(
+                out[x, y], under[y], along[0, y], along[1, y0], along[1, y], along[2, y], inverse_edge
+            )
+        sums[x, 0], sums[x, 1] = _change(new[x], old[x], inside[x])
+        under[:] = along[0]
 
 
 @compiled
@@ -157,22 +177,26 @@ def data_step(
     predicted: Float,
     field: Float,
     square: Float,
+    penalty: float,
     relaxation: float,
     state: Float,
     out: Float,
 ) -> None:
-    """One step of the data split: ``state`` becomes prediction plus multiplier, ``out`` split minus it."""
+    """One step of the data split: ``state`` becomes prediction plus multiplier, ``out`` split minus it.
+
+    ``penalty`` is that of the split, where ``square`` holds W^2.
+    """
     _, ny, nz = field.shape
-    relax = np.float32(relaxation)
+    relax, rho = np.float32(relaxation), np.float32(penalty)
     for x in range(start, stop):
         for y in range(ny):
             for z in range(nz):
                 w, f, h = square[x, y, z], field[x, y, z], state[x, y, z]
-                share = np.float32(1) / (w + np.float32(1))
-                split = (w * f + h) * share
+                share = np.float32(1) / (w + rho)
+                split = (w * f + rho * h) * share
                 h = relax * (predicted[x, y, z] - split) + h
                 state[x, y, z] = h
-                out[x, y, z] = np.float32(2) * (w * f + h) * share - h
+                out[x, y, z] = np.float32(2) * (w * f + rho * h) * share - h
 
 
 @compiled
@@ -183,22 +207,24 @@ def solve(
     from_data: Spectrum,
     kernel: Float,
     coupling: float,
+    penalty: float,
     differences: tuple[Float, Float, Float],
 ) -> None:
     """``from_gradient`` becomes the spectrum of chi, ``from_data`` that of its field.
 
-    ``differences`` are the squared transforms of the differences along each axis.
+    ``coupling`` and ``penalty`` are those of the gradient's and the data's split, ``differences`` the squared
+    transforms of the differences along each axis.
     """
     _, ny, nz = kernel.shape
-    mu = np.float32(coupling)
+    mu, rho = np.float32(coupling), np.float32(penalty)
     along_x, along_y, along_z = differences
     for x in range(start, stop):
         for y in range(ny):
             steps = along_x[x] + along_y[y]
             for z in range(nz):
                 d = kernel[x, y, z]
-                denominator = d * d + mu * (steps + along_z[z])
+                denominator = rho * d * d + mu * (steps + along_z[z])
                 scale = np.float32(1) / denominator if denominator > 0 else np.float32(0)
-                value = (mu * from_gradient[x, y, z] + d * from_data[x, y, z]) * scale
+                value = (mu * from_gradient[x, y, z] + rho * d * from_data[x, y, z]) * scale
                 from_gradient[x, y, z] = value
                 from_data[x, y, z] = value * d

@@ -11,6 +11,7 @@ import scipy.ndimage
 from qsmnode.engine.coarse import Coarse, spread
 from qsmnode.engine.compiled import compiled, in_slabs
 from qsmnode.engine.mask.morphology import filled
+from qsmnode.engine.order import median, quantile
 from qsmnode.engine.types import Float, Mask
 
 BINS = 256
@@ -42,10 +43,9 @@ def otsu(values: npt.ArrayLike) -> float:
 
 def combined(magnitude: Float) -> Float:
     """One image of all echoes, (E, X, Y, Z) to (X, Y, Z): root of the sum of squares."""
-    total = np.zeros(magnitude.shape[1:], dtype=np.float32)
-    for echo in magnitude:
-        total += echo * echo
-    return np.sqrt(total)
+    total: Float = np.empty(magnitude.shape[1:], dtype=np.float32)
+    in_slabs(_root, total.shape[0], magnitude, total)
+    return total
 
 
 def foreground(magnitude: Float, voxel_mm: Sequence[float]) -> Mask:
@@ -72,7 +72,7 @@ def bright(magnitude: Float, head: Mask) -> Mask:
         head: (X, Y, Z), where there is signal at all, not empty.
     """
     first = magnitude[0]
-    least = _BRIGHT * float(np.percentile(first[head], 75))
+    least = _BRIGHT * quantile(first, head, 0.75)
     found: Mask = head & (first > least)
     return found
 
@@ -88,12 +88,12 @@ def evened(image: Float, tissue: Mask, voxel_mm: Sequence[float], width_mm: floa
         voxel_mm: voxel edge lengths in mm.
         width_mm: standard deviation of the smoothing in mm.
     """
-    typical = np.float32(np.median(image[tissue])) if tissue.any() else np.float32(1)
+    typical = np.float32(median(image, tissue)) if tissue.any() else np.float32(1)
     bias = local_level(image, tissue, voxel_mm, width_mm, 0.8)
     # what has hardly any signal around is not made bright
     least = max(1e-3 * float(typical), 1e-6 * float(image.max(initial=0)), float(np.finfo(np.float32).tiny))
-    even: Float = (image / np.maximum(bias, np.float32(least))).astype(np.float32)
-    return even
+    in_slabs(_divide, image.shape[0], image, np.float32(least), bias)
+    return bias
 
 
 def local_level(
@@ -115,9 +115,33 @@ def local_level(
     sigmas = [width_mm / e for e in grid.edge_mm]
     above = scipy.ndimage.gaussian_filter(level * share, sigmas, mode="constant")
     below = scipy.ndimage.gaussian_filter(share, sigmas, mode="constant")
-    typical = np.float32(np.median(image[tissue])) if tissue.any() else np.float32(1)
+    typical = np.float32(median(image, tissue)) if tissue.any() else np.float32(1)
     smooth = np.where(below > 1e-6, above / np.maximum(below, 1e-6), typical)
     return spread(smooth.astype(np.float64), image.shape, grid.blocks)
+
+
+@compiled
+def _root(start: int, stop: int, magnitude: Float, total: Float) -> None:
+    echoes, _, ny, nz = magnitude.shape
+    for x in range(start, stop):
+        for y in range(ny):
+            row = total[x, y]
+            row[:] = np.float32(0)
+            for e in range(echoes):
+                for z in range(nz):
+                    row[z] += magnitude[e, x, y, z] * magnitude[e, x, y, z]
+            for z in range(nz):
+                row[z] = np.sqrt(row[z])
+
+
+@compiled
+def _divide(start: int, stop: int, image: Float, least: np.float32, level: Float) -> None:
+    """``level`` becomes the image over it, or over ``least`` where that is more."""
+    _, ny, nz = image.shape
+    for x in range(start, stop):
+        for y in range(ny):
+            for z in range(nz):
+                level[x, y, z] = image[x, y, z] / max(level[x, y, z], least)
 
 
 @compiled

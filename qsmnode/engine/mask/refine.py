@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.ndimage
 
 from qsmnode.engine.coarse import Coarse
 from qsmnode.engine.mask.intensity import local_level, otsu
 from qsmnode.engine.mask.morphology import dilated_mm, eroded_mm, filled, largest_part, rim
+from qsmnode.engine.mask.neighbours import shrunk, spread_by
+from qsmnode.engine.order import median
 from qsmnode.engine.types import Float, Mask
 
 NEAR_MM = 12.0  # width of the neighbourhood that a voxel's signal is compared with
@@ -38,9 +39,9 @@ def reliable(
     explained = known & (residual <= residual_limit)
     if not explained.any():
         return explained
-    good = explained & (noise <= noise_limit * np.median(noise[explained]))
-    core = scipy.ndimage.binary_erosion(good | ~mask, border_value=1) & mask
-    opened: Mask = scipy.ndimage.binary_dilation(core) & good
+    good = explained & (noise <= noise_limit * median(noise, explained))
+    core = shrunk(good | ~mask) & mask
+    opened: Mask = spread_by(core) & good
     return opened
 
 
@@ -57,7 +58,7 @@ def smooth_phase(mask: Mask, voxel_quality: Float, head: Mask) -> Mask:
     """
     if not mask.any() or not head.any():
         return np.zeros_like(mask)
-    typical = float(np.median(voxel_quality[mask]))
+    typical = median(voxel_quality, mask)
     if typical < NOISE_QUALITY:
         return np.zeros_like(mask)
     # where the qualities do not fall into two classes the threshold would cut through good voxels
@@ -75,8 +76,8 @@ def eroded(mask: Mask, layers: int, voxel_mm: Sequence[float]) -> Mask:
     reach = layers * float(np.prod(voxel_mm)) ** (1 / 3) * (1 + 1e-6)
     axes = [np.arange(-int(reach / v), int(reach / v) + 1) * v for v in voxel_mm]
     x, y, z = np.ix_(*(a * a for a in axes))
-    left: Mask = scipy.ndimage.binary_erosion(mask, x + y + z <= reach * reach, border_value=1)
-    return left
+    ball = np.argwhere(x + y + z <= reach * reach) - [a.size // 2 for a in axes]
+    return shrunk(mask, ball.astype(np.int64))
 
 
 def peeled(
