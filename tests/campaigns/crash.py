@@ -24,6 +24,8 @@ from tests.campaigns.steps import FAIL, KILL
 from tests.campaigns.stories import STORIES, Stage, Story
 
 _DYING_S = 0.05
+_PATIENCE_S = 30.0
+_PAUSE_S = 0.1
 _LASTING_S = (0.0, 0.0, 0.5, 2.0)
 
 
@@ -83,8 +85,11 @@ class Point:
         site.send(small)
         taken = len(site.acknowledged)
         resource.prlimit(site.node.pid, resource.RLIMIT_FSIZE, (hardest, hardest))
-        site.send(small)
-        assert len(site.acknowledged) == len(small), site.log.read_text()[-4000:]
+        until = time.monotonic() + _PATIENCE_S
+        while len(site.acknowledged) < len(small):  # it tries by itself whether it can write again
+            assert time.monotonic() < until, site.log.read_text()[-4000:]
+            site.send(small)
+            time.sleep(_PAUSE_S)
         assert site.until_settled()
         site.node.end()
         self._recover(site)
