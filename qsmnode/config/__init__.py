@@ -20,6 +20,7 @@ from qsmnode.config.match import (
     RegexCondition,
 )
 from qsmnode.config.node import NodeSettings
+from qsmnode.config.page import PageSettings
 from qsmnode.config.peers import DicomPeer, FolderPeer, Peer, WebPeer
 from qsmnode.config.routes import Route
 from qsmnode.config.series import SeriesSettings
@@ -46,6 +47,7 @@ __all__ = [
     "NodeSettings",
     "NodeTls",
     "NotCondition",
+    "PageSettings",
     "Peer",
     "PeerTls",
     "Range",

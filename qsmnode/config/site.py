@@ -12,6 +12,7 @@ from qsmnode.config.delivery import DeliverySettings
 from qsmnode.config.jobs import JobSettings
 from qsmnode.config.limits import LimitSettings
 from qsmnode.config.node import NodeSettings
+from qsmnode.config.page import PageSettings
 from qsmnode.config.peers import DicomPeer, Peer
 from qsmnode.config.retention import RetentionSettings
 from qsmnode.config.routes import Route
@@ -58,6 +59,10 @@ class Config(Settings):
     retention: RetentionSettings = Field(
         default_factory=lambda: RetentionSettings.model_validate({}),
         description="How long images and results are kept once nobody needs them here.",
+    )
+    page: PageSettings = Field(
+        default_factory=lambda: PageSettings.model_validate({}),
+        description="What a site chooses of the one-page summary, the product `page`.",
     )
     series: dict[str, SeriesSettings] = Field(
         default_factory=dict,

@@ -16,6 +16,7 @@ from qsmnode.engine.fourier import DEFAULT_BACKEND, backend_name
 from qsmnode.errors import Finding
 from qsmnode.measure.statistics import whole_brain
 from qsmnode.products.context import ProductContext
+from qsmnode.products.page.style import PageStyle
 from qsmnode.products.revision import Replaced
 
 Progress = Callable[[float, str], None]
@@ -33,6 +34,7 @@ def reconstructed(
     limits: AcceptanceSettings | None = None,
     findings: Sequence[Finding] = (),
     styles: Mapping[str, SeriesSettings] | None = None,
+    page: PageStyle | None = None,
 ) -> ProductContext:
     """Reconstruct and measure.
 
@@ -40,6 +42,7 @@ def reconstructed(
         limits: of the acceptance checks; None: the defaults.
         findings: what the headers gave already.
         styles: how products present themselves, by name, where not as usual.
+        page: what the site chooses of the one-page summary.
 
     Raises:
         NotEligible: the images cannot become a map; says why, with a finding for each reason.
@@ -67,6 +70,7 @@ def reconstructed(
         replaces=replaces or {},
         transforms=_unusual_transforms(),
         styles=styles or {},
+        page=page or PageStyle(),
     )
 
 

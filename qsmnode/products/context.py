@@ -19,12 +19,14 @@ from qsmnode.engine.types import Maps
 from qsmnode.errors import EngineInputError, Finding
 from qsmnode.measure.statistics import Measurement
 from qsmnode.products.identity import plain
+from qsmnode.products.page.style import PageStyle
 from qsmnode.products.patient import identity_digest
 from qsmnode.products.revision import REFUSAL_PAGE, REFUSAL_REPORT, Replaced, titled
 
 _LARGEST_SOURCE_NUMBER = 20_000_000  # SeriesNumber is an IS, at most 2^31 - 1
 _NO_SOURCE_NUMBER = 90
 _LONGEST_DESCRIPTION = 64  # VR LO
+_USUAL_PAGE = PageStyle()
 _AS_USUAL = SeriesSettings.model_validate({})
 
 
@@ -69,6 +71,7 @@ class ProductContext:
             own.
         node: name of this node, such as its AE title.
         options: product options and whatever else changes the objects; part of their UIDs.
+        page: what the site chooses of the one-page summary.
         styles: how products present themselves, by name, where not as usual; part of their own UIDs.
         transforms: the library of the Fourier transforms and its version where it is not the default one,
             else "". It changes the last bits of the map, and so is part of the UIDs.
@@ -88,6 +91,7 @@ class ProductContext:
     options: Mapping[str, str] = field(default_factory=dict)
     transforms: str = ""
     styles: Mapping[str, SeriesSettings] = field(default_factory=dict)
+    page: PageStyle = _USUAL_PAGE
 
     def __post_init__(self) -> None:
         shape = self.source.stack.grid.shape

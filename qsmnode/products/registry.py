@@ -11,6 +11,7 @@ from qsmnode.products import qsm_series, report_sr
 from qsmnode.products.context import Plan, ProductContext
 from qsmnode.products.further_maps import FURTHER_MAPS
 from qsmnode.products.image_series import ImageSeries
+from qsmnode.products.page import document as page
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,13 @@ def _of_images(series: ImageSeries) -> Product:
 
 
 _REPORT = Product(report_sr.NAME, report_sr.NEEDS, report_sr.series_uid, report_sr.plan, report_sr.build)
-_ALL = (_of_images(qsm_series.SERIES), _REPORT, *map(_of_images, FURTHER_MAPS))
+_PAGE = Product(page.NAME, page.NEEDS, page.series_uid, page.plan, page.build)
+_ALL = (_of_images(qsm_series.SERIES), _REPORT, _PAGE, *map(_of_images, FURTHER_MAPS))
 
 PRODUCTS: Mapping[str, Product] = {product.name: product for product in _ALL}
 
 
 def usual(context: ProductContext) -> tuple[str, ...]:
-    """What is made where nobody chooses: map, report, and every further image that the recipe asks for."""
+    """What is made where nobody chooses: map, report, page, and what else the recipe makes."""
     further = [name for name in PRODUCTS if name in context.maps.contrasts]
-    return (qsm_series.NAME, report_sr.NAME, *further)
+    return (qsm_series.NAME, report_sr.NAME, page.NAME, *further)

@@ -56,7 +56,7 @@ def test_every_product_and_file_can_be_made(
     assert set(context.maps.contrasts) == images
 
     made = {name: PRODUCTS[name].build(context) for name in usual(context)}
-    assert set(made) == {"qsm", "report"} | images
+    assert set(made) == {"qsm", "report", "page"} | images
     assert len(made["qsm"]) == len(source.slices)
     said = "\n".join(report_sr.parameters(context))
     for step in recipe.steps:

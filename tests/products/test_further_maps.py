@@ -156,8 +156,8 @@ def test_a_long_description_leaves_room_for_what_has_to_be_said(made: ProductCon
 def test_what_nobody_chose_is_map_report_and_what_the_recipe_makes(
     made: ProductContext, context: Make
 ) -> None:
-    assert usual(context()) == ("qsm", "report")
-    assert usual(made) == ("qsm", "report", *CONTRASTS)
+    assert usual(context()) == ("qsm", "report", "page")
+    assert usual(made) == ("qsm", "report", "page", *CONTRASTS)
 
 
 def test_the_magnitude_is_of_all_echoes(made: ProductContext) -> None:

@@ -10,9 +10,21 @@ from qsmnode.node.recipes import WrittenOut
 
 
 def job_order(
-    route: Route, limits: AcceptanceSettings, recipe: WrittenOut, series: Mapping[str, SeriesSettings]
+    route: Route,
+    limits: AcceptanceSettings,
+    recipe: WrittenOut,
+    series: Mapping[str, SeriesSettings],
+    page: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The order of a job on this route, with this recipe; ``series`` says how products present themselves."""
+    """The order of a job.
+
+    Args:
+        route: what it wants.
+        limits: of the acceptance checks there.
+        recipe: the route's.
+        series: how products present themselves, by name.
+        page: what the site chooses of the one-page summary.
+    """
     return {
         "route": route.name,
         "recipe": recipe.steps,
@@ -20,6 +32,7 @@ def job_order(
         "send_to": list(route.send_to),
         "acceptance": limits.model_dump(),
         "on_reject": route.on_reject,
+        "page": dict(page) if "page" in route.products else {},
         "series": {
             name: series[name].model_dump(exclude_none=True) for name in route.products if name in series
         },

@@ -19,6 +19,7 @@ from qsmnode.node.assembler.look import Candidate, candidates
 from qsmnode.node.assembler.order import job_order
 from qsmnode.node.assembler.pace import Backlog, rest_s
 from qsmnode.node.assembler.verdict import COLLECTING, COMPLETE, IGNORED, REJECTED, Timers, Verdict, judge
+from qsmnode.node.branding import page_order
 from qsmnode.node.headers import HeaderLimits, HeaderReader
 from qsmnode.node.recipes import WrittenOut
 from qsmnode.node.refusal import queue_refusal, withdraw_refusals
@@ -43,6 +44,9 @@ class Assembler:
         store: where instances come from.
         recipes: of the routes, by their names.
         reader: reads their headers, and is closed with this role; None: in a process within the limits.
+
+    Raises:
+        UsageError: the logo of the page cannot be used.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Assembler:
         self._config = config
         self._store = store
         self._recipes = recipes
+        self._page = page_order(config.page)
         self._timers = Timers(config.assembly.settling_s, config.assembly.deadline_s)
         asked = [config.peers.get(route.ask_for_missing or "") for route in config.routes]
         self._archives = frozenset(peer.ae_title for peer in asked if isinstance(peer, DicomPeer))
@@ -253,7 +258,9 @@ class Assembler:
     def _queue(self, acquisition_id: int, verdict: Verdict) -> None:
         route = next(route for route in self._config.routes if route.name == verdict.route)
         recipe = self._recipes[route.name]
-        order = job_order(route, self._config.acceptance_on(route.name), recipe, self._config.series)
+        order = job_order(
+            route, self._config.acceptance_on(route.name), recipe, self._config.series, self._page
+        )
         job_id = self._store.jobs.queue(acquisition_id, route.task, recipe.hash, order)
         self._store.acquisitions.move(acquisition_id, "queued", f"job {job_id}, route {route.name}")
         _log.info("acquisition %d: job %d, route %s", acquisition_id, job_id, route.name)

@@ -6,12 +6,13 @@ Exit codes: 0 done, 3 not eligible, 1 anything else; the reason stands in result
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from qsmnode.node.worker import folder as job_folder
 from qsmnode.node.worker.limits import die_with_parent, limit_memory
 from qsmnode.node.worker.made import made
 from qsmnode.node.worker.refuse import refuse
+from qsmnode.products.page.style import PageStyle
 from qsmnode.products.registry import PRODUCTS
 from qsmnode.products.revision import Replaced
 
@@ -87,6 +89,7 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
         replaces={name: Replaced(**facts) for name, facts in order.replaces.items()},
         limits=limits,
         findings=header_findings(acquisition, headers, limits),
+        page=_page(order.page),
         styles={name: SeriesSettings.model_validate(facts) for name, facts in order.series.items()},
         progress=lambda fraction, step: steps(_RECONSTRUCTION_SHARE * fraction, step),
     )
@@ -105,6 +108,16 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
         "algorithm": context.algorithm,
     }
     return job_folder.Result(products=tuple(products), facts=facts)
+
+
+def _page(chosen: Mapping[str, str]) -> PageStyle:
+    """The site's choices as the node wrote them; a node before these had none."""
+    usual = PageStyle()
+    return PageStyle(
+        language=chosen.get("language", usual.language),
+        form=chosen.get("form", usual.form),
+        logo=base64.b64decode(chosen.get("logo", "")),
+    )
 
 
 def _the_acquisition(found: Sequence[Acquisition], headers: Sequence[Instance]) -> Acquisition:

@@ -42,6 +42,7 @@ class Order:
         task: qsm or refusal.
         acceptance: limits of the acceptance checks.
         series: how products present themselves, by name.
+        page: what the site chooses of the one-page summary.
         findings: of a refusal: why there is no map.
         description: of the acquisition, in words.
         content: of a refusal: hash over the acquisition's instances.
@@ -60,6 +61,7 @@ class Order:
     task: str = "qsm"
     acceptance: Mapping[str, Any] = field(default_factory=dict)
     series: Mapping[str, Any] = field(default_factory=dict)
+    page: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Mapping[str, str], ...] = ()
     description: str = ""
     content: str = ""

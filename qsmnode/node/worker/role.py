@@ -113,6 +113,7 @@ class Worker:
             task=job.task,
             acceptance=job.order.get("acceptance", {}),
             series=job.order.get("series", {}),
+            page=job.order.get("page", {}),
             findings=tuple(job.order.get("findings", ())),
             description=acquisition.description,
             content=job.order.get("content", ""),
