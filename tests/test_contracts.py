@@ -20,6 +20,7 @@ _MAX_FUNCTION_LINES = 60
 _TEXT = {".py", ".sh", ".md", ".yaml", ".yml", ".toml", ".txt", ".sql", ".lock", ".json", ".html", ".css", ""}
 _NOT_OURS = {"__pycache__", "build", "dist", "qsmnode-data", "demo-out", "out"}
 _DISTRIBUTION = {
+    "font_source_sans_pro": "font-source-sans-pro",
     "yaml": "pyyaml",
     "PIL": "pillow",
     "pydantic_core": "pydantic",
