@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydicom import Dataset
 
-from qsmnode.products import qsm_series, report_sr
+from qsmnode.products import parametric_map, qsm_series, report_sr
 from qsmnode.products.context import Plan, ProductContext
 from qsmnode.products.further_maps import FURTHER_MAPS
 from qsmnode.products.image_series import ImageSeries
@@ -39,7 +39,14 @@ def _of_images(series: ImageSeries) -> Product:
 
 _REPORT = Product(report_sr.NAME, report_sr.NEEDS, report_sr.series_uid, report_sr.plan, report_sr.build)
 _PAGE = Product(page.NAME, page.NEEDS, page.series_uid, page.plan, page.build)
-_ALL = (_of_images(qsm_series.SERIES), _REPORT, _PAGE, *map(_of_images, FURTHER_MAPS))
+_FLOAT = Product(
+    parametric_map.NAME,
+    parametric_map.NEEDS,
+    parametric_map.series_uid,
+    parametric_map.plan,
+    parametric_map.build,
+)
+_ALL = (_of_images(qsm_series.SERIES), _REPORT, _PAGE, _FLOAT, *map(_of_images, FURTHER_MAPS))
 
 PRODUCTS: Mapping[str, Product] = {product.name: product for product in _ALL}
 
