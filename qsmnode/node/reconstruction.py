@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from qsmnode.config import AcceptanceSettings, SeriesSettings
@@ -13,8 +13,9 @@ from qsmnode.dicom.acceptance.numbers import number_findings
 from qsmnode.dicom.source import Source
 from qsmnode.engine import Recipe, reconstruct
 from qsmnode.engine.fourier import DEFAULT_BACKEND, backend_name
+from qsmnode.engine.types import EchoStack, Maps
 from qsmnode.errors import Finding
-from qsmnode.measure.statistics import whole_brain
+from qsmnode.measure.statistics import Measurement, whole_brain
 from qsmnode.products.context import ProductContext
 from qsmnode.products.page.style import PageStyle
 from qsmnode.products.revision import Replaced
@@ -47,30 +48,74 @@ def reconstructed(
     Raises:
         NotEligible: the images cannot become a map; says why, with a finding for each reason.
     """
-    limits = limits or AcceptanceSettings.default()
-    refuse_rejected(findings)
-    looked = data_findings(source.stack, limits, phase_is_unwrapped=source.phase_is_unwrapped)
-    refuse_rejected(looked.findings)
-    maps = reconstruct(looked.stack, recipe, progress=progress, phase_is_unwrapped=source.phase_is_unwrapped)
-    afterwards = number_findings(maps.quality, limits)
-    refuse_rejected(afterwards)
-    brain = whole_brain(maps)
+    done = computed(
+        source.stack,
+        recipe,
+        limits,
+        findings=findings,
+        progress=progress,
+        phase_is_unwrapped=source.phase_is_unwrapped,
+    )
     return ProductContext(
-        source=replace(
-            source,
-            warnings=(*source.warnings, *remarks(maps.quality)),
-            findings=(*findings, *looked.findings, *afterwards),
-        ),
-        maps=maps,
-        measurements=() if brain is None else (brain,),
+        source=replace(source, warnings=(*source.warnings, *done.remarks), findings=done.findings),
+        maps=done.maps,
+        measurements=done.measurements,
         recipe=recipe,
         created_at=created_at,
         node=node,
         revision=revision,
         replaces=replaces or {},
-        transforms=_unusual_transforms(),
+        transforms=done.transforms,
         styles=styles or {},
         page=page or PageStyle(),
+    )
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What came of the arrays of an acquisition.
+
+    Attributes:
+        findings: those that came in, and what arrays and maps gave.
+        remarks: what there is to say of the reconstruction that is no departure.
+        transforms: as in a product's context.
+    """
+
+    maps: Maps
+    measurements: tuple[Measurement, ...]
+    findings: tuple[Finding, ...]
+    remarks: tuple[str, ...]
+    transforms: str
+
+
+def computed(
+    stack: EchoStack,
+    recipe: Recipe,
+    limits: AcceptanceSettings | None = None,
+    *,
+    findings: Sequence[Finding] = (),
+    progress: Progress | None = None,
+    phase_is_unwrapped: bool = False,
+) -> Computed:
+    """Judge, reconstruct and measure arrays, wherever they come from.
+
+    Args and Raises:
+        As :func:`reconstructed`.
+    """
+    limits = limits or AcceptanceSettings.default()
+    refuse_rejected(findings)
+    looked = data_findings(stack, limits, phase_is_unwrapped=phase_is_unwrapped)
+    refuse_rejected(looked.findings)
+    maps = reconstruct(looked.stack, recipe, progress=progress, phase_is_unwrapped=phase_is_unwrapped)
+    afterwards = number_findings(maps.quality, limits)
+    refuse_rejected(afterwards)
+    brain = whole_brain(maps)
+    return Computed(
+        maps=maps,
+        measurements=() if brain is None else (brain,),
+        findings=(*findings, *looked.findings, *afterwards),
+        remarks=remarks(maps.quality),
+        transforms=_unusual_transforms(),
     )
 
 

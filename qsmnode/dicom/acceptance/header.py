@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any, Protocol
 
 from qsmnode.config import AcceptanceSettings
 from qsmnode.dicom.acceptance.verdict import REJECT, found
-from qsmnode.dicom.acquisition import Acquisition
 from qsmnode.dicom.geometry import slice_normal
-from qsmnode.dicom.instance import Instance
 from qsmnode.errors import Finding
 
 _COUNTS = {1: "one echo", 2: "two echoes"}
@@ -18,8 +17,56 @@ _NECK = frozenset({"NECK", "CAROTID", "CAROTIDS", "CSPINE", "CERVICALSPINE"})
 _GAP_TOLERANCE_MM = 0.02
 
 
+class Grid(Protocol):
+    """What is asked of a grid of slices."""
+
+    @property
+    def spacing_mm(self) -> float | None: ...
+
+
+class Described(Protocol):
+    """What is asked of an acquisition, whatever kind of file it came in."""
+
+    @property
+    def imaging_frequency_mhz(self) -> float | None: ...
+
+    @property
+    def field_t(self) -> float | None: ...
+
+    @property
+    def dimensions(self) -> int | None: ...
+
+    @property
+    def echo_times_s(self) -> Sequence[float]: ...
+
+    @property
+    def voxel_mm(self) -> tuple[float, ...] | None: ...
+
+    @property
+    def slice_thickness_mm(self) -> float | None: ...
+
+    @property
+    def grid(self) -> Grid: ...
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def orientation(self) -> Sequence[float]: ...
+
+    @property
+    def slices(self) -> Sequence[object]: ...
+
+
+class Header(Protocol):
+    """What is asked of an image's header."""
+
+    @property
+    def keywords(self) -> Mapping[str, Sequence[Any]]: ...
+
+
 def header_findings(
-    acquisition: Acquisition, headers: Iterable[Instance], limits: AcceptanceSettings
+    acquisition: Described, headers: Iterable[Header], limits: AcceptanceSettings
 ) -> tuple[Finding, ...]:
     """Every departure, in a stable order.
 
@@ -39,7 +86,7 @@ def header_findings(
     )
 
 
-def _resonance(acquisition: Acquisition, limits: AcceptanceSettings) -> Iterator[Finding]:
+def _resonance(acquisition: Described, limits: AcceptanceSettings) -> Iterator[Finding]:
     field_t = acquisition.field_t
     if acquisition.imaging_frequency_mhz is None:
         words = "ImagingFrequency is missing, differs between images, or contradicts the field strength"
@@ -56,7 +103,7 @@ def _resonance(acquisition: Acquisition, limits: AcceptanceSettings) -> Iterator
         yield from found(limits, "b0_axis", expected, words)
 
 
-def _sequence(acquisition: Acquisition, limits: AcceptanceSettings) -> Iterator[Finding]:
+def _sequence(acquisition: Described, limits: AcceptanceSettings) -> Iterator[Finding]:
     if acquisition.dimensions != 3:
         words = "2-D acquisition" if acquisition.dimensions == 2 else "2-D or 3-D acquisition: not known"
         yield from found(limits, "dimensions", "3-D", words)
@@ -92,7 +139,7 @@ def _last_echo(time_s: float, field_t: float | None, limits: AcceptanceSettings)
         yield from found(limits, "last_echo", expected, f"last echo at {1000 * time_s:.1f} ms")
 
 
-def _voxels(acquisition: Acquisition, limits: AcceptanceSettings) -> Iterator[Finding]:
+def _voxels(acquisition: Described, limits: AcceptanceSettings) -> Iterator[Finding]:
     voxel = acquisition.voxel_mm
     if voxel is None or min(voxel) <= 0:
         return
@@ -105,7 +152,7 @@ def _voxels(acquisition: Acquisition, limits: AcceptanceSettings) -> Iterator[Fi
         yield from found(limits, "anisotropy", expected, f"anisotropic voxels, {ratio:.1f}:1")
 
 
-def _gaps(acquisition: Acquisition) -> Iterator[Finding]:
+def _gaps(acquisition: Described) -> Iterator[Finding]:
     thickness, spacing = acquisition.slice_thickness_mm, acquisition.grid.spacing_mm
     if thickness is None or spacing is None:
         return
@@ -115,7 +162,7 @@ def _gaps(acquisition: Acquisition) -> Iterator[Finding]:
         yield Finding("gaps", REJECT, "none", words)
 
 
-def _coverage(acquisition: Acquisition, limits: AcceptanceSettings) -> Iterator[Finding]:
+def _coverage(acquisition: Described, limits: AcceptanceSettings) -> Iterator[Finding]:
     """Along the head: the array axis that lies closest to the patient's length."""
     if acquisition.voxel_mm is None:
         return
@@ -134,7 +181,7 @@ def _coverage(acquisition: Acquisition, limits: AcceptanceSettings) -> Iterator[
         yield from found(limits, "coverage", expected, f"{reach:.0f} mm along the head")
 
 
-def _patient(headers: Sequence[Instance], limits: AcceptanceSettings) -> Iterator[Finding]:
+def _patient(headers: Sequence[Header], limits: AcceptanceSettings) -> Iterator[Finding]:
     agents = {text for header in headers for text in _texts(header, "ContrastBolusAgent")}
     if agents - _NO_AGENT:
         yield from found(limits, "contrast_agent", "none", "a contrast agent was given")
@@ -144,6 +191,6 @@ def _patient(headers: Sequence[Instance], limits: AcceptanceSettings) -> Iterato
         yield from found(limits, "neck", "the head", f"BodyPartExamined {', '.join(sorted(parts & _NECK))}")
 
 
-def _texts(header: Instance, keyword: str) -> Iterator[str]:
+def _texts(header: Header, keyword: str) -> Iterator[str]:
     for value in header.keywords.get(keyword, ()):
         yield str(value).strip().upper()
