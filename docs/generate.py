@@ -30,6 +30,7 @@ from qsmnode.engine import EchoStack, Grid, Recipe
 from qsmnode.engine.contrasts import UNITS
 from qsmnode.engine.types import Maps
 from qsmnode.errors import Finding
+from qsmnode.measure import structures
 from qsmnode.measure.statistics import whole_brain
 from qsmnode.node.sender.circuit import FAILURES
 from qsmnode.node.sender.decide import Outcome, judge
@@ -325,7 +326,9 @@ def _refusal(template: Dataset) -> RefusalContext:
 
 
 def _used_codes() -> list[Code]:
-    return [*(code for code in vars(codes).values() if isinstance(code, Code)), *codes.REASONS.values()]
+    plain = (code for code in vars(codes).values() if isinstance(code, Code))
+    private = (*codes.REASONS.values(), *codes.REGION_ISSUES.values(), *structures.STRUCTURES.values())
+    return list(dict.fromkeys((*plain, *private)))
 
 
 def _codes() -> str:

@@ -40,6 +40,13 @@ def add(verbs: Any) -> None:
         help="only warn of what this acceptance check finds, such as filtered_phase for a phantom in a "
         "shimmed field (see `acceptance.severity` in `qsmnode config`); repeatable",
     )
+    verb.add_argument(
+        "--roi",
+        type=Path,
+        metavar="FILE",
+        help="regions to measure: a DICOM Segmentation of the study, or NIfTI labels in the images' space "
+        "with a .json or .tsv of the same name beside them (number, name, code, laterality)",
+    )
     verb.add_argument("--format", default="dicom", choices=("dicom", "nifti"), help="default: dicom")
     verb.set_defaults(run=run)
 
@@ -56,7 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     for number, acquisition in enumerate(acquisitions, start=1):
         out = arguments.out / f"acquisition-{number}" if len(acquisitions) > 1 else arguments.out
         with ProgressLine(acquisition.description) as progress:
-            written = reconstruct_files(found, acquisition, recipe, arguments.format, out, progress, limits)
+            written = reconstruct_files(
+                found, acquisition, recipe, arguments.format, out, progress, limits, arguments.roi
+            )
         print(f"{acquisition.description}: {len(written)} files in {out}")
     return 0
 

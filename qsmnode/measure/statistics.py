@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from qsmnode.engine.types import Float, Maps, Mask
 from qsmnode.errors import EngineInputError
 
 WHOLE_BRAIN = "whole brain"
+_DECIMALS = 3  # a decimal string of DICOM holds them exactly
 
 
 @dataclass(frozen=True)
@@ -79,26 +79,9 @@ def measure(
     )
 
 
-def measure_regions(maps: Maps, regions: Mapping[str, Mask]) -> tuple[Measurement, ...]:
-    """Measure each region inside the map's mask, in the order given; an empty region is absent.
-
-    Args:
-        maps: a reconstruction.
-        regions: name to (X, Y, Z) bool; voxels outside ``maps.mask`` hold no value and are left out.
-
-    Raises:
-        EngineInputError: a region is no mask of the map's shape.
-    """
-    volume = maps.grid.voxel_volume_mm3
-    found = []
-    for name, region in regions.items():
-        if region.shape != maps.mask.shape or region.dtype != np.bool_:
-            raise EngineInputError(
-                f"region {name!r}: expected a boolean mask of shape {maps.mask.shape}, "
-                f"got {region.dtype} of shape {region.shape}"
-            )
-        found.append(measure(name, maps.susceptibility, region & maps.mask, volume))
-    return tuple(measurement for measurement in found if measurement is not None)
+def stated(value: float) -> float:
+    """A number as every document states it, so that all say the same; -0.0 would read as a sign."""
+    return round(value, _DECIMALS) + 0.0
 
 
 def whole_brain(maps: Maps) -> Measurement | None:

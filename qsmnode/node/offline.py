@@ -17,9 +17,10 @@ from qsmnode.dicom.instance import Instance, read_instance
 from qsmnode.dicom.source import Source, load
 from qsmnode.engine import Recipe
 from qsmnode.errors import NotEligible, UnreadableDicom, UsageError
+from qsmnode.measure.region_files import read_regions
 from qsmnode.node.reconstruction import reconstructed
 from qsmnode.node.wire.part10 import read_front
-from qsmnode.products import nifti
+from qsmnode.products import nifti, table
 from qsmnode.products.registry import PRODUCTS, usual
 from qsmnode.products.storage import write
 
@@ -143,6 +144,7 @@ def reconstruct_files(
     out: Path,
     progress: Progress,
     limits: AcceptanceSettings | None = None,
+    roi: Path | None = None,
 ) -> list[Path]:
     """Reconstruct one acquisition and write what came of it.
 
@@ -150,9 +152,10 @@ def reconstruct_files(
         form: ``dicom`` (map, report and what else the recipe makes) or ``nifti``.
         out: made where it is missing.
         limits: of the acceptance checks; None: the defaults.
+        roi: regions to measure: a DICOM Segmentation, or NIfTI labels with their lookup.
 
     Raises:
-        NotEligible: it cannot become a map; says why.
+        NotEligible: it cannot become a map, or the regions cannot be placed on it; says why.
         UsageError: the folder cannot be written.
     """
     try:
@@ -161,6 +164,7 @@ def reconstruct_files(
         raise UsageError(f"{out}: cannot be made ({error.strerror}); choose another --out") from error
     limits = limits or AcceptanceSettings.default()
     source = load(acquisition, {uid: found.paths[uid] for uid in acquisition.sop_instance_uids})
+    regions = () if roi is None else read_regions(roi, source)
     context = reconstructed(
         source,
         recipe,
@@ -168,10 +172,12 @@ def reconstruct_files(
         progress=progress,
         limits=limits,
         findings=header_findings(acquisition, found.members(acquisition), limits),
+        regions=regions,
     )
     if form == "nifti":
-        return nifti.write(context, out)
-    return [path for name in usual(context) for path in write(PRODUCTS[name].build(context), out, name)]
+        return [*nifti.write(context, out), *table.write(context, out)]
+    objects = [path for name in usual(context) for path in write(PRODUCTS[name].build(context), out, name)]
+    return [*objects, *table.write(context, out)]
 
 
 def _time_of(source: Source) -> datetime:

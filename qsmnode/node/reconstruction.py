@@ -15,6 +15,7 @@ from qsmnode.engine import Recipe, reconstruct
 from qsmnode.engine.fourier import DEFAULT_BACKEND, backend_name
 from qsmnode.engine.types import EchoStack, Maps
 from qsmnode.errors import Finding
+from qsmnode.measure.regions import Region, measure_regions
 from qsmnode.measure.statistics import Measurement, whole_brain
 from qsmnode.products.context import ProductContext
 from qsmnode.products.page.style import PageStyle
@@ -36,6 +37,7 @@ def reconstructed(
     findings: Sequence[Finding] = (),
     styles: Mapping[str, SeriesSettings] | None = None,
     page: PageStyle | None = None,
+    regions: Sequence[Region] = (),
 ) -> ProductContext:
     """Reconstruct and measure.
 
@@ -44,6 +46,7 @@ def reconstructed(
         findings: what the headers gave already.
         styles: how products present themselves, by name, where not as usual.
         page: what the site chooses of the one-page summary.
+        regions: of interest, on the source's grid.
 
     Raises:
         NotEligible: the images cannot become a map; says why, with a finding for each reason.
@@ -56,10 +59,12 @@ def reconstructed(
         progress=progress,
         phase_is_unwrapped=source.phase_is_unwrapped,
     )
+    measured = measure_regions(done.maps, regions)
     return ProductContext(
         source=replace(source, warnings=(*source.warnings, *done.remarks), findings=done.findings),
         maps=done.maps,
-        measurements=done.measurements,
+        measurements=(*done.measurements, *(one.measurement for one in measured if one.measurement)),
+        regions=measured,
         recipe=recipe,
         created_at=created_at,
         node=node,

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from pydicom import Dataset, Sequence
 from pydicom.sr.coding import Code
 
+from qsmnode.measure import structures
+
 SUSCEPTIBILITY = Code("126396", "DCM", "Magnetic Susceptibility")
 QUANTITY = Code("246205007", "SCT", "Quantity")
 PPB = Code("[ppb]", "UCUM", "parts per billion")
@@ -19,7 +21,14 @@ NO_UNITS = Code("1", "UCUM", "no units")
 CUBIC_CENTIMETRE = Code("cm3", "UCUM", "cubic centimeter")
 VOLUME = Code("118565006", "SCT", "Volume")
 BRAIN = Code("12738006", "SCT", "Brain")
-ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical structure")
+ANATOMICAL_STRUCTURE = structures.ANATOMICAL_STRUCTURE
+SPATIAL_CONCEPT = structures.SPATIAL_CONCEPT
+REGION_OF_INTEREST = structures.REGION_OF_INTEREST
+LEFT = Code("7771000", "SCT", "Left")
+RIGHT = Code("24028007", "SCT", "Right")
+SIDES: Mapping[str, Code] = MappingProxyType({"left": LEFT, "right": RIGHT})
+MORPHOLOGICAL = Code("123104", "DCM", "Morphological Operations")
+NEIGHBOURHOOD = Code("123101", "DCM", "Neighborhood Analysis")
 MEAN = Code("373098007", "SCT", "Mean")
 STANDARD_DEVIATION = Code("386136009", "SCT", "Standard Deviation")
 MEDIAN = Code("373099004", "SCT", "Median")
@@ -37,8 +46,8 @@ COMMENT = Code("121106", "DCM", "Comment")
 ENGLISH = Code("en", "RFC5646", "English")
 
 
-SCHEME = "99QSMNODE"
-SCHEME_NAME = "qsmnode: reasons why an acquisition is not fit for a susceptibility map"
+SCHEME = structures.SCHEME
+SCHEME_NAME = "qsmnode: reasons against acquisitions, maps and regions; structures of the brain"
 
 
 def _reason(value: str, meaning: str) -> Code:
@@ -77,6 +86,21 @@ REASONS: Mapping[str, Code] = MappingProxyType(
         "fit": _reason("QA-307", "Fit of the echoes out of range"),
         "streaks": _reason("QA-308", "Streak energy out of range"),
         "quality": _reason("QA-309", "Quality number out of range"),
+    }
+)
+
+# what is to be said of a region, by the kind of the issue; values are for good here, too
+REGION_ISSUES: Mapping[str, Code] = MappingProxyType(
+    {
+        "empty": _reason("RG-101", "Region without a voxel"),
+        "outside_view": _reason("RG-102", "Region outside the field of view"),
+        "outside_mask": _reason("RG-103", "Region outside the map's mask"),
+        "no_values": _reason("RG-104", "Region without a finite value"),
+        "too_small": _reason("RG-105", "Region smaller than the voxels"),
+        "cut": _reason("RG-201", "Region cut by the map"),
+        "edge": _reason("RG-202", "Region at the edge of the images"),
+        "left_out": _reason("RG-203", "Voxels of the region left out"),
+        "experimental": _reason("RG-301", "Region by an experimental method"),
     }
 )
 

@@ -17,6 +17,7 @@ from qsmnode.dicom.source import Source
 from qsmnode.engine.quality import NUMBERS
 from qsmnode.engine.types import Maps
 from qsmnode.errors import EngineInputError, Finding
+from qsmnode.measure.regions import MeasuredRegion
 from qsmnode.measure.statistics import Measurement
 from qsmnode.products.identity import plain
 from qsmnode.products.page.style import PageStyle
@@ -62,7 +63,8 @@ class ProductContext:
     Attributes:
         source: what it was made from.
         maps: what the engine gave, on the source's grid.
-        measurements: what was measured in it.
+        measurements: what was measured in it: the whole brain, then each region that has numbers.
+        regions: of interest, measured or with the reason why not.
         recipe: how.
         created_at: the time inside every object: wall clock of the site (see ``TimezoneOffsetFromUTC`` in
             :func:`qsmnode.products.identity.date_and_time`). Nothing else tells a product the time.
@@ -91,6 +93,7 @@ class ProductContext:
     options: Mapping[str, str] = field(default_factory=dict)
     transforms: str = ""
     styles: Mapping[str, SeriesSettings] = field(default_factory=dict)
+    regions: tuple[MeasuredRegion, ...] = ()
     page: PageStyle = _USUAL_PAGE
 
     def __post_init__(self) -> None:
@@ -122,6 +125,11 @@ class ProductContext:
             *(f"{finding.check}: {finding.severity}" for finding in self.findings),
             *parts,
         )
+
+    @cached_property
+    def drawn(self) -> tuple[str, ...]:
+        """The regions as parts of the UIDs of products that hold them; maps do not change with them."""
+        return tuple(one.region.digest for one in self.regions)
 
     @cached_property
     def _identity(self) -> str:

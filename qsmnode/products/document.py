@@ -82,16 +82,21 @@ def text(name: Code, words: str) -> TextContentItem:
 
 def reason(finding: Finding) -> CodeContentItem:
     """One reason: its code, and below it what was found and what was expected."""
+    return coded(codes.REASONS[finding.check], f"{finding.severity}: {finding}")
+
+
+def coded(issue: Code, words: str) -> CodeContentItem:
+    """A quality issue: its code, and words below it."""
     item = CodeContentItem(
         name=codes.QUALITY_ISSUE,
-        value=codes.REASONS[finding.check],
+        value=issue,
         relationship_type=RelationshipTypeValues.CONTAINS,
     )
     item.ContentSequence = ContentSequence(
         [
             TextContentItem(
                 name=codes.COMMENT,
-                value=plain(f"{finding.severity}: {finding}"),
+                value=plain(words),
                 relationship_type=RelationshipTypeValues.HAS_PROPERTIES,
             )
         ]

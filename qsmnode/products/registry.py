@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydicom import Dataset
 
-from qsmnode.products import parametric_map, qsm_series, report_sr
+from qsmnode.products import parametric_map, qsm_series, report_sr, segmentation
 from qsmnode.products.context import Plan, ProductContext
 from qsmnode.products.further_maps import FURTHER_MAPS
 from qsmnode.products.image_series import ImageSeries
@@ -38,6 +38,13 @@ def _of_images(series: ImageSeries) -> Product:
 
 
 _REPORT = Product(report_sr.NAME, report_sr.NEEDS, report_sr.series_uid, report_sr.plan, report_sr.build)
+_SEGMENTATION = Product(
+    segmentation.NAME,
+    segmentation.NEEDS,
+    segmentation.series_uid,
+    segmentation.plan,
+    segmentation.build,
+)
 _PAGE = Product(page.NAME, page.NEEDS, page.series_uid, page.plan, page.build)
 _FLOAT = Product(
     parametric_map.NAME,
@@ -46,12 +53,13 @@ _FLOAT = Product(
     parametric_map.plan,
     parametric_map.build,
 )
-_ALL = (_of_images(qsm_series.SERIES), _REPORT, _PAGE, _FLOAT, *map(_of_images, FURTHER_MAPS))
+_ALL = (_of_images(qsm_series.SERIES), _REPORT, _SEGMENTATION, _PAGE, _FLOAT, *map(_of_images, FURTHER_MAPS))
 
 PRODUCTS: Mapping[str, Product] = {product.name: product for product in _ALL}
 
 
 def usual(context: ProductContext) -> tuple[str, ...]:
-    """What is made where nobody chooses: map, report, page, and what else the recipe makes."""
+    """What is made where nobody chooses: map, report, page, what else the recipe makes, given regions."""
     further = [name for name in PRODUCTS if name in context.maps.contrasts]
-    return (qsm_series.NAME, report_sr.NAME, page.NAME, *further)
+    drawn = [segmentation.NAME] if context.regions else []
+    return (qsm_series.NAME, *drawn, report_sr.NAME, page.NAME, *further)

@@ -1,9 +1,10 @@
-"""The report: a Comprehensive 3D SR after TID 1500 with the whole brain's susceptibility and how it was made.
+"""The report: a Comprehensive 3D SR after TID 1500: susceptibility of brain and regions, how it was made.
 
-The whole-brain group is TID 1501 (Measurement Group) that refers to the images it was measured in: TID 1410
-and 1411 need a segmentation or coordinates to point at, and the brain mask is sent as neither. There is no
-image library: it would repeat the header of every slice, which the referenced QSM images hold already. The
-QSM images are the evidence; they name the scanner's images they were made from, slice by slice.
+Each region is a TID 1411 group (Volumetric ROI) that points at its segment. The whole-brain group is TID 1501
+(Measurement Group) that refers to the images it was measured in, so that a report without regions needs no
+segmentation beside it. There is no image library: it would repeat the header of every slice, which the
+referenced QSM images hold already. The QSM images are the evidence; they name the scanner's images they were
+made from, slice by slice.
 """
 
 from __future__ import annotations
@@ -19,29 +20,33 @@ from highdicom.sr import (
     FindingSite,
     Measurement,
     MeasurementsAndQualitativeEvaluations,
+    QualitativeEvaluation,
+    ReferencedSegment,
     SourceImageForMeasurementGroup,
+    SourceSeriesForSegmentation,
     TrackingIdentifier,
+    VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
 from pydicom import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import Comprehensive3DSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
 
 from qsmnode import __version__
 from qsmnode.errors import NotEligible
 from qsmnode.measure import statistics
-from qsmnode.products import codes, document, qsm_series
+from qsmnode.measure.regions import REPEATABILITY, MeasuredRegion
+from qsmnode.products import codes, document, qsm_series, segmentation
 from qsmnode.products.context import Plan, ProductContext
 from qsmnode.products.identity import MANUFACTURER, plain
 from qsmnode.products.revision import REFUSAL_REPORT, name_document, titled
 
 NAME = "report"
 NEEDS = (qsm_series.NAME,)
-_DECIMALS = 3
 
 
 def series_uid(context: ProductContext) -> str:
     """The series that holds it."""
-    return context.uid(NAME, "series")
+    return context.uid(NAME, "series", *context.drawn)
 
 
 def plan(context: ProductContext) -> Plan:
@@ -50,7 +55,7 @@ def plan(context: ProductContext) -> Plan:
         series_uid=series_uid(context),
         series_number=context.series_number(2),
         sop_class_uid=str(Comprehensive3DSRStorage),
-        sop_instance_uids=(context.uid(NAME, "document"),),
+        sop_instance_uids=(context.uid(NAME, "document", *context.drawn),),
     )
 
 
@@ -65,7 +70,7 @@ def build(context: ProductContext) -> list[Dataset]:
     images = _evidence(context)
     planned = plan(context)
     report = Comprehensive3DSR(
-        evidence=images,
+        evidence=[*images, *_segmentations(context)],
         content=_content(context, images),
         series_instance_uid=planned.series_uid,
         series_number=planned.series_number,
@@ -77,7 +82,7 @@ def build(context: ProductContext) -> list[Dataset]:
         is_verified=False,
         series_description=titled(context.title("QSM report"), context.revision),
     )
-    if context.findings:
+    if context.findings or context.regions:
         report.CodingSchemeIdentificationSequence = codes.scheme_identification()
     document.settle(report, context)
     name_document(report, context.replaces.get(NAME), context.replaces.get(REFUSAL_REPORT))
@@ -92,13 +97,32 @@ def _evidence(context: ProductContext) -> list[Dataset]:
     ]
 
 
+def _segmentations(context: ProductContext) -> list[Dataset]:
+    """The object that the regions' groups point at, where there are any."""
+    planned = segmentation.plan(context)
+    pointed_at = planned.sop_instance_uids if _reported(context) else ()
+    return [document.evidence(context, planned.sop_class_uid, one, planned.series_uid) for one in pointed_at]
+
+
+def _reported(context: ProductContext) -> list[MeasuredRegion]:
+    """The regions that numbers are given of."""
+    return [] if context.withheld else [one for one in context.regions if one.measurement is not None]
+
+
 def _content(context: ProductContext, images: list[Dataset]) -> Dataset:
     """TID 1500; its qualitative evaluations say what a reader must know that has no coded measurement."""
+    regions = {one.title for one in context.regions}
     measured = () if context.withheld else context.measurements
-    groups = [_group(context, item, images) for item in measured]
+    groups: list[Any] = [_group(context, item, images) for item in measured if item.name not in regions]
+    groups += [_region_group(context, region) for region in _reported(context)]
     words = [document.text(name, line) for name, line in remarks(context)]
     reasons = [document.reason(finding) for finding in context.findings]
-    return document.root(context, groups, [*words, *reasons])
+    issues = [
+        document.coded(codes.REGION_ISSUES[issue.kind], f"{region.title}: {issue.words}")
+        for region in context.regions
+        for issue in region.issues
+    ]
+    return document.root(context, groups, [*words, *reasons, *issues])
 
 
 def remarks(context: ProductContext) -> list[tuple[Code, str]]:
@@ -117,6 +141,8 @@ def remarks(context: ProductContext) -> list[tuple[Code, str]]:
         )
         for item in context.measurements
     ]
+    if _reported(context):
+        lines.append((codes.COMMENT, f"For comparison in time: {REPEATABILITY}."))
     lines.append((codes.QUALITY_ASSESSMENT, f"voxels clipped in the QSM series = {clipped}"))
     lines += [(codes.QUALITY_ASSESSMENT, line) for line in _figures(context)]
     lines += [(codes.QUALITY_ISSUE, warning) for warning in context.source.warnings]
@@ -140,22 +166,55 @@ def _group(
 ) -> MeasurementsAndQualitativeEvaluations:
     inside = np.flatnonzero(context.maps.mask.any(axis=(0, 1)))
     return MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(
-            uid=context.uid(NAME, measured.name), identifier=plain(measured.name)
-        ),
+        tracking_identifier=_tracking(context, None),
         finding_category=codes.ANATOMICAL_STRUCTURE,
         finding_type=codes.BRAIN,
         finding_sites=[FindingSite(codes.BRAIN)],
         algorithm_id=_algorithm(context),
-        measurements=[
-            *(_susceptibility(value, derivation) for value, derivation in _statistics(measured)),
-            Measurement(name=codes.VOLUME, value=_rounded(measured.volume_ml), unit=codes.CUBIC_CENTIMETRE),
-        ],
+        measurements=_numbers(measured),
         source_images=[
             SourceImageForMeasurementGroup(images[index].SOPClassUID, images[index].SOPInstanceUID)
             for index in inside
         ],
     )
+
+
+def _region_group(
+    context: ProductContext, measured: MeasuredRegion
+) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
+    region = measured.region
+    assert measured.measurement is not None
+    return VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(context, measured),
+        referenced_segment=ReferencedSegment(
+            sop_class_uid=SegmentationStorage,
+            sop_instance_uid=segmentation.plan(context).sop_instance_uids[0],
+            segment_number=segmentation.segment_number(context, measured),
+            source_series=SourceSeriesForSegmentation(qsm_series.SERIES.series_uid(context)),
+        ),
+        finding_category=region.category,
+        finding_type=region.structure,
+        finding_sites=[FindingSite(region.structure, laterality=codes.SIDES.get(region.side))],
+        algorithm_id=_algorithm(context),
+        measurements=_numbers(measured.measurement),
+        qualitative_evaluations=[
+            QualitativeEvaluation(codes.QUALITY_ISSUE, codes.REGION_ISSUES[issue.kind])
+            for issue in measured.issues
+        ],
+    )
+
+
+def _tracking(context: ProductContext, measured: MeasuredRegion | None) -> TrackingIdentifier:
+    named = segmentation.tracking(context, measured)
+    return TrackingIdentifier(uid=named.uid, identifier=named.identifier)
+
+
+def _numbers(measured: statistics.Measurement) -> list[Measurement]:
+    volume = statistics.stated(measured.volume_ml)
+    return [
+        *(_susceptibility(value, derivation) for value, derivation in _statistics(measured)),
+        Measurement(name=codes.VOLUME, value=volume, unit=codes.CUBIC_CENTIMETRE),
+    ]
 
 
 def _statistics(measured: statistics.Measurement) -> list[tuple[float, Code]]:
@@ -170,13 +229,8 @@ def _statistics(measured: statistics.Measurement) -> list[tuple[float, Code]]:
 
 def _susceptibility(value: float, derivation: Code) -> Measurement:
     return Measurement(
-        name=codes.SUSCEPTIBILITY, value=_rounded(value), unit=codes.PPB, derivation=derivation
+        name=codes.SUSCEPTIBILITY, value=statistics.stated(value), unit=codes.PPB, derivation=derivation
     )
-
-
-def _rounded(value: float) -> float:
-    """A short decimal string holds it exactly; -0.0 would read as a sign."""
-    return round(value, _DECIMALS) + 0.0
 
 
 def _algorithm(context: ProductContext) -> AlgorithmIdentification:

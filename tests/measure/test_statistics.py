@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from qsmnode.engine.types import Grid, Maps
 from qsmnode.errors import EngineInputError
-from qsmnode.measure.statistics import measure, measure_regions, reference_statement, whole_brain
+from qsmnode.measure.statistics import measure, reference_statement, whole_brain
 
 
 def ramp() -> Maps:
@@ -44,10 +44,6 @@ def test_an_empty_region_is_absent_and_not_zero() -> None:
     maps = ramp()
     empty = np.zeros_like(maps.mask)
     assert measure("x", maps.susceptibility, empty, 1.0) is None
-    only_outside = ~maps.mask
-    found = measure_regions(maps, {"empty": empty, "all": ~empty, "outside": only_outside})
-    assert [item.name for item in found] == ["all"]
-    assert found[0].voxels == 101, "voxels outside the map's mask hold no value"
 
 
 @pytest.mark.parametrize(
@@ -61,11 +57,6 @@ def test_an_empty_region_is_absent_and_not_zero() -> None:
 def test_bad_arguments_are_named(region: np.ndarray, volume: float, word: str) -> None:
     with pytest.raises(EngineInputError, match=word):
         measure("x", ramp().susceptibility, region, volume)
-
-
-def test_a_region_of_another_shape_is_refused_among_others() -> None:
-    with pytest.raises(EngineInputError, match="'wrong'"):
-        measure_regions(ramp(), {"wrong": np.ones((2, 2, 2), dtype=bool)})
 
 
 def test_the_reference_is_stated_or_said_to_be_missing() -> None:
