@@ -55,11 +55,19 @@ class Placement:
         """The file's."""
         return self._grid(())
 
+    @property
+    def orientation(self) -> tuple[float, ...]:
+        """Direction cosines of the engine's rows and columns, to left, back and head (DICOM's)."""
+        unit = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0) * _TO_LPS[:, np.newaxis]
+        signs = [-1.0 if axis in self.flipped else 1.0 for axis in (0, 1)]
+        return tuple(float(signs[axis] * value) for axis in (0, 1) for value in unit[:, axis])
+
     def _grid(self, flipped: tuple[int, ...]) -> Grid:
         lengths = np.linalg.norm(self.affine[:3, :3], axis=0)
         b0 = self.affine[2, :3] / lengths
         b0 = b0 / np.linalg.norm(b0)
-        first, second, third = (float(-b0[i] if i in flipped else b0[i]) for i in range(3))
+        # + 0.0: no minus zero
+        first, second, third = (float(-b0[i] if i in flipped else b0[i]) + 0.0 for i in range(3))
         x, y, z = map(float, lengths)
         return Grid(self.shape, (x, y, z), (first, second, third))
 

@@ -68,7 +68,8 @@ def test_every_product_and_file_can_be_made(
     for name in images:
         stored = np.asanyarray(nibabel.load(tmp_path / f"{name}.nii.gz").dataobj)
         np.testing.assert_array_equal(stored, context.maps.contrasts[name])
-        assert sidecar["Units"][name] == UNITS[name]
+        beside = json.loads((tmp_path / f"{name}.json").read_text("utf-8"))
+        assert beside["Units"] == UNITS[name]
 
 
 def test_an_unusual_library_of_transforms_reaches_the_products(

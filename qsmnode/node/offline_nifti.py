@@ -1,0 +1,138 @@
+"""Scans in NIfTI files, reconstructed without a node: judged by the same checks as DICOM images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from qsmnode.bids.recording import Recording, recorded
+from qsmnode.bids.scan import DESCRIPTION, Scan
+from qsmnode.config import AcceptanceSettings
+from qsmnode.dicom.acceptance import header_findings
+from qsmnode.dicom.encodings.encoding import Encoding
+from qsmnode.dicom.encodings.registry import encoding_for
+from qsmnode.dicom.pixels import alternates, with_every_second_slice_negated
+from qsmnode.engine import Recipe
+from qsmnode.engine.types import EchoStack, Float, Maps
+from qsmnode.errors import NotEligible
+from qsmnode.node.reconstruction import computed
+from qsmnode.products.nifti import NiftiResult
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class _Slices:
+    spacing_mm: float
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """A recording as the checks of headers want it."""
+
+    imaging_frequency_mhz: float
+    field_t: float
+    dimensions: int | None
+    echo_times_s: tuple[float, ...]
+    voxel_mm: tuple[float, float, float]
+    slice_thickness_mm: float | None
+    grid: _Slices
+    shape: tuple[int, int]
+    orientation: tuple[float, ...]
+    slices: Sequence[int]
+
+
+@dataclass(frozen=True)
+class _Header:
+    keywords: Mapping[str, tuple[str, ...]]
+
+
+def reconstruct_scan(
+    scan: Scan, recipe: Recipe, progress: Progress | None = None, limits: AcceptanceSettings | None = None
+) -> NiftiResult:
+    """Reconstruct one scan; its maps get the axes and the affine of its files.
+
+    Args:
+        limits: of the acceptance checks; None: the defaults.
+
+    Raises:
+        NotEligible: it cannot become a map; names file and key, or the check.
+    """
+    limits = limits or AcceptanceSettings.default()
+    recording = recorded(scan)
+    stack, remarks = _by_vendor(recording)
+    said = {"ContrastBolusAgent": recording.contrast_agent, "BodyPartExamined": recording.body_part}
+    header = _Header({name: (text,) for name, text in said.items() if text})
+    findings = header_findings(_facts(recording), [header], limits)
+    done = computed(stack, recipe, limits, findings=findings, progress=progress)
+    return NiftiResult(
+        maps=_in_file_axes(done.maps, recording),
+        affine=recording.placement.affine,
+        echo_times_s=stack.echo_times_s,
+        imaging_frequency_mhz=stack.imaging_frequency_mhz,
+        recipe=recipe,
+        measurements=done.measurements,
+        findings=done.findings,
+        remarks=(*map(str, done.findings), *recording.remarks, *remarks, *done.remarks),
+        content_sha256=recording.content_sha256,
+        sources=recording.sources,
+        dataset=scan.root if (scan.root / DESCRIPTION).is_file() else None,
+        transforms=done.transforms,
+    )
+
+
+def _facts(recording: Recording) -> _Facts:
+    stack, grid = recording.stack, recording.placement.engine_grid
+    return _Facts(
+        imaging_frequency_mhz=stack.imaging_frequency_mhz,
+        field_t=recording.field_t,
+        dimensions=recording.dimensions,
+        echo_times_s=stack.echo_times_s,
+        voxel_mm=grid.voxel_mm,
+        slice_thickness_mm=recording.slice_thickness_mm,
+        grid=_Slices(grid.voxel_mm[2]),
+        shape=(grid.shape[1], grid.shape[0]),
+        orientation=recording.placement.orientation,
+        slices=range(grid.shape[2]),
+    )
+
+
+def _by_vendor(recording: Recording) -> tuple[EchoStack, tuple[str, ...]]:
+    """Phase that rises with the field, and what to say of it: converters keep what a scanner wrote."""
+    stack, encoding = recording.stack, encoding_for(recording.manufacturer)
+    remarks = []
+    if encoding.phase_sign < 0:
+        stack = replace(stack, phase=-stack.phase)
+        remarks.append(f"direction of phase ({encoding.name}): taken as falling with the field")
+    elif not encoding.direction_checked:
+        remarks.append(f"direction of phase ({encoding.name}): taken as rising with the field, not checked")
+    if recording.dimensions != 2 and alternates(stack.magnitude[0], stack.phase[0]):
+        stack = replace(stack, phase=_steady(stack, encoding, recording.scan.label))
+        remarks.append("slices alternated in sign: every second one negated")
+    return stack, tuple(remarks)
+
+
+def _steady(stack: EchoStack, encoding: Encoding, label: str) -> Float:
+    """Phase that neighbouring slices share."""
+    if not encoding.may_alternate:
+        raise NotEligible(
+            f"{label}: phase goes by half a turn from slice to slice, which images of {encoding.name} are "
+            "not known to do: expected phase that neighbouring slices share; look at the phase images",
+            check="phase_scaling",
+        )
+    return with_every_second_slice_negated(stack.phase)
+
+
+def _in_file_axes(maps: Maps, recording: Recording) -> Maps:
+    """The maps as the files' axes run."""
+    turned = recording.placement.turned
+    return replace(
+        maps,
+        susceptibility=turned(maps.susceptibility),
+        mask=turned(maps.mask),
+        local_field=turned(maps.local_field),
+        total_field=turned(maps.total_field),
+        weight=turned(maps.weight),
+        grid=recording.placement.file_grid,
+        contrasts={name: turned(image) for name, image in maps.contrasts.items()},
+    )
