@@ -234,7 +234,7 @@ def _region(
 def _code(item: Dataset) -> Code:
     """What a segment is of; others' private codes would need their scheme beside them, and are not taken."""
     value, scheme, meaning = (
-        text(item, f"Code{name}") for name in ("Value", "ingSchemeDesignator", "Meaning")
+        text(item, name) for name in ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
     )
     foreign = scheme.startswith("99") and scheme != SCHEME
     if not value or not scheme or not meaning or foreign or len(value) > _LONGEST_CODE:
