@@ -12,7 +12,7 @@ import numpy as np
 
 from qsmnode.bids.phase import Stored, radians, turn_of
 from qsmnode.bids.placement import Placement
-from qsmnode.bids.scan import DESCRIPTION, ImageFile, Scan
+from qsmnode.bids.scan import ImageFile, Scan
 from qsmnode.bids.sidecar import Sidecar, sidecar_of
 from qsmnode.bids.volume import Volume, opened
 from qsmnode.engine.contrasts import MHZ_PER_TESLA
@@ -59,7 +59,7 @@ class Recording:
     @property
     def sources(self) -> tuple[str, ...]:
         """Its files: BIDS URIs within their dataset, else names alone."""
-        if not (self.scan.root / DESCRIPTION).is_file():
+        if self.scan.dataset is None:
             return tuple(path.name for path in self.scan.files)
         return tuple(f"bids:raw:{path.relative_to(self.scan.root).as_posix()}" for path in self.scan.files)
 

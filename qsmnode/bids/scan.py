@@ -47,6 +47,11 @@ class Scan:
         return "_".join((*self.name.pieces, self.name.suffix))
 
     @property
+    def dataset(self) -> Path | None:
+        """The folder of the dataset that they lie in, None where they lie in none."""
+        return self.root if (self.root / DESCRIPTION).is_file() else None
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """Every file, magnitude first."""
         return tuple(image.path for image in (*self.magnitude, *self.phase))

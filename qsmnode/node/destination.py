@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qsmnode.bids.scan import DESCRIPTION, Scan
+from qsmnode.bids.scan import Scan
 from qsmnode.errors import UsageError
-from qsmnode.products import nifti, nifti_dataset
+from qsmnode.products import nifti, nifti_dataset, table
+from qsmnode.products.context import ProductContext
 from qsmnode.products.nifti import NiftiResult
 from qsmnode.products.nifti_dataset import Place
+from qsmnode.products.registry import PRODUCTS, usual
+from qsmnode.products.storage import write
 
 
 @dataclass(frozen=True)
@@ -83,38 +86,47 @@ class Destination:
                 "frame of reference; use --format nifti, or --bids DIR without --out"
             )
 
-    def refuse_source(self, dataset: Path) -> None:
-        """A derivative is another dataset than its source.
+    def prepare(self, folder: Path | None, source: Path | None = None) -> None:
+        """Make the folders, before anything is computed for them.
+
+        Args:
+            folder: of the files, or None.
+            source: folder of the source's own dataset, where it lies in one.
 
         Raises:
-            UsageError: the results would go into the source's own dataset description.
+            UsageError: one cannot be made, or holds another dataset.
         """
-        if self.dataset is not None and self.dataset.resolve() == dataset.resolve():
-            path = dataset / DESCRIPTION
-            raise UsageError(f"{path}: the source's dataset; choose another folder for --bids")
-
-    def write(self, result: NiftiResult, folder: Path | None, place: Place | None) -> list[Path]:
-        """Write one reconstruction of a NIfTI scan.
-
-        Raises:
-            UsageError: a folder cannot be written.
-        """
-        written: list[Path] = []
         if folder is not None:
             make_folder(folder)
-            written += nifti.write(result, folder)
-        return written + self.write_dataset(result, place)
+        if self.dataset is not None:
+            if source is not None and self.dataset.resolve() == source.resolve():
+                where = f"--bids {self.dataset}"
+                raise UsageError(f"{where}: the source's own dataset; choose a folder in its derivatives")
+            nifti_dataset.start(self.dataset, source)
 
-    def write_dataset(self, result: NiftiResult, place: Place | None) -> list[Path]:
-        """Write one reconstruction into the dataset, where one is asked for.
+    def write_context(self, context: ProductContext, folder: Path | None, place: Place | None) -> list[Path]:
+        """Write one reconstruction of DICOM images, and its numbers beside it."""
+        written: list[Path] = []
+        if folder is not None:
+            written += nifti.write(context, folder) if self.form == "nifti" else _objects(context, folder)
+            written += table.write(context, folder)
+        return written + self._write_dataset(nifti.result_of(context), place)
 
-        Raises:
-            UsageError: a folder cannot be written.
-        """
+    def write_result(self, result: NiftiResult, folder: Path | None, place: Place | None) -> list[Path]:
+        """Write one reconstruction of a NIfTI scan."""
+        written = [] if folder is None else nifti.write(result, folder)
+        return written + self._write_dataset(result, place)
+
+    def _write_dataset(self, result: NiftiResult, place: Place | None) -> list[Path]:
         if self.dataset is None or place is None:
             return []
         begun = nifti_dataset.start(self.dataset, result.dataset)
         return begun + nifti_dataset.write(result, self.dataset, place)
+
+
+def _objects(context: ProductContext, folder: Path) -> list[Path]:
+    """Map, report and every further image that the recipe asks for."""
+    return [path for name in usual(context) for path in write(PRODUCTS[name].build(context), folder, name)]
 
 
 def make_folder(folder: Path) -> None:

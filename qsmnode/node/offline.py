@@ -20,9 +20,7 @@ from qsmnode.errors import NotEligible, UnreadableDicom, UsageError
 from qsmnode.measure.region_files import read_regions
 from qsmnode.node.reconstruction import reconstructed
 from qsmnode.node.wire.part10 import read_front
-from qsmnode.products import nifti, table
-from qsmnode.products.registry import PRODUCTS, usual
-from qsmnode.products.storage import write
+from qsmnode.products.context import ProductContext
 
 Progress = Callable[[float, str], None]
 _SHOWN = 20
@@ -136,36 +134,27 @@ def _reason(found: Found, acquisition: Acquisition, limits: AcceptanceSettings) 
     return reason_against(acquisition) or "; ".join(map(str, rejections(findings)))
 
 
-def reconstruct_files(
+def reconstruct_acquisition(
     found: Found,
     acquisition: Acquisition,
     recipe: Recipe,
-    form: str,
-    out: Path,
     progress: Progress,
     limits: AcceptanceSettings | None = None,
     roi: Path | None = None,
-) -> list[Path]:
-    """Reconstruct one acquisition and write what came of it.
+) -> ProductContext:
+    """Reconstruct one acquisition.
 
     Args:
-        form: ``dicom`` (map, report and what else the recipe makes) or ``nifti``.
-        out: made where it is missing.
         limits: of the acceptance checks; None: the defaults.
         roi: regions to measure: a DICOM Segmentation, or NIfTI labels with their lookup.
 
     Raises:
         NotEligible: it cannot become a map, or the regions cannot be placed on it; says why.
-        UsageError: the folder cannot be written.
     """
-    try:
-        out.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be made ({error.strerror}); choose another --out") from error
     limits = limits or AcceptanceSettings.default()
     source = load(acquisition, {uid: found.paths[uid] for uid in acquisition.sop_instance_uids})
     regions = () if roi is None else read_regions(roi, source)
-    context = reconstructed(
+    return reconstructed(
         source,
         recipe,
         _time_of(source),
@@ -174,10 +163,6 @@ def reconstruct_files(
         findings=header_findings(acquisition, found.members(acquisition), limits),
         regions=regions,
     )
-    if form == "nifti":
-        return [*nifti.write(context, out), *table.write(context, out)]
-    objects = [path for name in usual(context) for path in write(PRODUCTS[name].build(context), out, name)]
-    return [*objects, *table.write(context, out)]
 
 
 def _time_of(source: Source) -> datetime:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
+
+from qsmnode.bids.name import IMAGES
 from qsmnode.bids.recording import Recording, recorded
-from qsmnode.bids.scan import DESCRIPTION, Scan
+from qsmnode.bids.scan import Scan
 from qsmnode.config import AcceptanceSettings
 from qsmnode.dicom.acceptance import header_findings
 from qsmnode.dicom.encodings.encoding import Encoding
@@ -14,7 +18,10 @@ from qsmnode.dicom.encodings.registry import encoding_for
 from qsmnode.dicom.pixels import alternates, with_every_second_slice_negated
 from qsmnode.engine import Recipe
 from qsmnode.engine.types import EchoStack, Float, Maps
-from qsmnode.errors import NotEligible
+from qsmnode.errors import NotEligible, UsageError
+from qsmnode.measure import label_image
+from qsmnode.measure.grids import Box
+from qsmnode.measure.regions import Region, measure_regions
 from qsmnode.node.reconstruction import computed
 from qsmnode.products.nifti import NiftiResult
 
@@ -48,37 +55,55 @@ class _Header:
 
 
 def reconstruct_scan(
-    scan: Scan, recipe: Recipe, progress: Progress | None = None, limits: AcceptanceSettings | None = None
+    scan: Scan,
+    recipe: Recipe,
+    progress: Progress | None = None,
+    limits: AcceptanceSettings | None = None,
+    roi: Path | None = None,
 ) -> NiftiResult:
     """Reconstruct one scan; its maps get the axes and the affine of its files.
 
     Args:
         limits: of the acceptance checks; None: the defaults.
+        roi: regions to measure: NIfTI labels with their lookup.
 
     Raises:
-        NotEligible: it cannot become a map; names file and key, or the check.
+        NotEligible: it cannot become a map, or the regions cannot be placed on it; names file and key, or
+            the check.
+        UsageError: the regions come in no NIfTI file.
     """
     limits = limits or AcceptanceSettings.default()
     recording = recorded(scan)
+    regions = () if roi is None else _regions(roi, recording)
     stack, remarks = _by_vendor(recording)
     said = {"ContrastBolusAgent": recording.contrast_agent, "BodyPartExamined": recording.body_part}
     header = _Header({name: (text,) for name, text in said.items() if text})
     findings = header_findings(_facts(recording), [header], limits)
     done = computed(stack, recipe, limits, findings=findings, progress=progress)
+    maps = _in_file_axes(done.maps, recording)
+    measured = measure_regions(maps, regions)
     return NiftiResult(
-        maps=_in_file_axes(done.maps, recording),
+        maps=maps,
         affine=recording.placement.affine,
         echo_times_s=stack.echo_times_s,
         imaging_frequency_mhz=stack.imaging_frequency_mhz,
         recipe=recipe,
-        measurements=done.measurements,
+        measurements=(*done.measurements, *(one.measurement for one in measured if one.measurement)),
         findings=done.findings,
         remarks=(*map(str, done.findings), *recording.remarks, *remarks, *done.remarks),
         content_sha256=recording.content_sha256,
         sources=recording.sources,
-        dataset=scan.root if (scan.root / DESCRIPTION).is_file() else None,
+        dataset=scan.dataset,
         transforms=done.transforms,
     )
+
+
+def _regions(roi: Path, recording: Recording) -> tuple[Region, ...]:
+    """Regions in the files' axes."""
+    if not roi.is_file() or not roi.name.lower().endswith(IMAGES):
+        raise UsageError(f"--roi {roi}: expected a NIfTI label image, as the scan comes in NIfTI files")
+    to_lps = np.diag([-1.0, -1.0, 1.0, 1.0])
+    return label_image.read(roi, Box(recording.placement.shape, to_lps @ recording.placement.affine))
 
 
 def _facts(recording: Recording) -> _Facts:
