@@ -161,7 +161,7 @@ TOTAL_FIELD = ImageSeries(
     explanation="Field as fitted to all echoes",
     unit=codes.HERTZ,
     quantity=None,
-    pixels=_numbers("total_field", _maps(lambda maps: maps.total_field), _TENTHS, 0, 2000, 0.1),
+    pixels=_numbers("total_field", _maps(lambda maps: maps.total_field), _TENTHS, 0, 1000, 0.1),
     about=_words("Field as fitted to the phase of all echoes, Hz, 0 outside the mask."),
 )
 MASK = ImageSeries(
@@ -173,7 +173,7 @@ MASK = ImageSeries(
     explanation="1 where the map holds values",
     unit=codes.NO_UNITS,
     quantity=None,
-    pixels=_numbers("mask", _maps(lambda maps: maps.mask.astype(np.float32)), 1.0, 0.5, 1, 1.0),
+    pixels=_numbers("mask", _maps(lambda maps: maps.mask.astype(np.float32)), 1.0, 1, 2, 1.0),
     about=_words("1 where the susceptibility map holds values, else 0."),
 )
 MAGNITUDE = ImageSeries(

@@ -33,7 +33,16 @@ def qsmnode(*arguments: str | Path, timeout_s: float = 300) -> subprocess.Comple
 class RunningNode:
     """`qsmnode run` with a configuration of two peers: MR1 sends, `archive` receives."""
 
-    def __init__(self, folder: Path, archive: str, *, assembly: str = "", more: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        archive: str,
+        *,
+        assembly: str = "",
+        more: str = "",
+        recipe: str = "default",
+        products: str = "[qsm, report]",
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.store = folder / "store"
@@ -53,8 +62,8 @@ class RunningNode:
             "    match:\n"
             "      calling_ae: [MR1]\n"
             "      acquisition: {echoes: {min: 2}, kinds: [magnitude, phase], dimensions: 3}\n"
-            "    recipe: default\n"
-            "    products: [qsm, report]\n"
+            f"    recipe: {recipe}\n"
+            f"    products: {products}\n"
             "    send_to: [archive]\n"
         )
 

@@ -17,8 +17,6 @@ from qsmnode.products.context import ProductContext
 from qsmnode.products.storage import write
 
 Make = Callable[..., ProductContext]
-# the term is the standard's own for this IOD (PS3.3 C.8.32.3.1); the validator's table does not have it
-QUANTITY = "Unrecognized defined term = <QUANTITY>"
 
 
 @pytest.mark.parametrize("enhanced", [False, True])
@@ -53,8 +51,7 @@ def test_numbers_geometry_and_unit_come_back(
     assert image.ContentQualification == "RESEARCH"
     assert (str(image.PatientID), image.FrameOfReferenceUID) == ("P-1", "1.2.3.4.9")
     verdict = dciodvfy(path)
-    assert (verdict.iod, verdict.errors) == ("ParametricMap", ())
-    assert [line for line in verdict.warnings if QUANTITY not in line] == []
+    assert (verdict.iod, verdict.errors, verdict.warnings) == ("ParametricMap", (), ())
 
 
 def test_the_same_job_makes_the_same_bytes(context: Make, tmp_path: Path) -> None:
