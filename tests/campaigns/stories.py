@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import random
 import shutil
 from collections import Counter
@@ -104,7 +105,7 @@ class Stage:
         return paths
 
 
-class Story:
+class Story(abc.ABC):
     """One way of a node through its work; may be run again on the same site, and then has less to do."""
 
     name = ""
@@ -124,12 +125,13 @@ class Story:
         """Where it takes place, before the first start."""
         return self.stage.site(self.name)
 
+    @abc.abstractmethod
     def run(self, site: Site, steps: Steps | None = None) -> bool:
         """From a start of the node to the end of its work; False where it died or something was refused."""
-        raise NotImplementedError
 
     def check(self, site: Site) -> None:
-        """What has to be true at the end beyond what always has to be."""
+        """What has to be true at the end beyond what always has to be: nothing, for most."""
+        return
 
     @property
     def steps(self) -> int:
