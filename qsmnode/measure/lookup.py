@@ -81,6 +81,15 @@ def cleaned(name: str) -> str:
     return "" if found is None else found.group()[:LONGEST_NAME].rstrip()
 
 
+def without_side(name: str, side: str) -> str:
+    """A name that says its side already, without it: the side is stated beside the name."""
+    words = name.split()
+    for end in (0, -1):
+        if len(words) > 1 and side and words[end].lower().strip(",") == side:
+            del words[end]
+    return " ".join(words).rstrip(",")
+
+
 def _rows(path: Path) -> Sequence[Mapping[str, Any]]:
     try:
         if path.stat().st_size > _LARGEST_FILE:
@@ -112,6 +121,7 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     side = str(values.get("laterality") or "").strip().lower()
     if side not in _SIDES:
         raise NotEligible(f"laterality: expected left, right or nothing, got {side[:LONGEST_NAME]!r}")
+    name = without_side(name, _SIDES[side])
     return Entry(_number(values.get("number")), name, _SIDES[side], _structure(values.get("code"), name))
 
 

@@ -29,8 +29,9 @@ from qsmnode.dicom.reading import (
 from qsmnode.errors import NotEligible
 from qsmnode.measure.grids import Affine, Box, beyond, onto
 from qsmnode.measure.label_image import MOST_VOXELS
-from qsmnode.measure.lookup import MOST_REGIONS, cleaned
+from qsmnode.measure.lookup import MOST_REGIONS, cleaned, without_side
 from qsmnode.measure.regions import Region
+from qsmnode.measure.statistics import WHOLE_BRAIN
 from qsmnode.measure.structures import REGION_OF_INTEREST, SCHEME
 
 _SIDES = {("24028007", "SCT"): "right", ("7771000", "SCT"): "left"}
@@ -50,7 +51,7 @@ class _Frame:
 
 
 def read(path: Path, box: Box, study: str, frame_of_reference: str) -> tuple[Region, ...]:
-    """Every segment, on the map's grid.
+    """Every segment, on the map's grid, but for a whole brain: the map's own is measured anyway.
 
     Args:
         path: the object.
@@ -71,11 +72,15 @@ def read(path: Path, box: Box, study: str, frame_of_reference: str) -> tuple[Reg
             frames = _frames(header)
             affine, places, depth = _grid(frames)
             pixels = _pixels(path, len(frames))
-            regions = [_region(segment, frames, places, depth, pixels, affine, box) for segment in segments]
+            regions = [
+                _region(segment, frames, places, depth, pixels, affine, box)
+                for segment in segments
+                if cleaned(text(segment, "SegmentLabel")).lower() != WHOLE_BRAIN
+            ]
         except NotEligible as error:
             raise NotEligible(f"{path.name}: {str(error).removeprefix(f'{path.name}: ')}") from error
     if not any(region.mask.any() for region in regions):
-        raise NotEligible(f"{path.name}: no segment has a voxel in the map's field of view")
+        raise NotEligible(f"{path.name}: no segment but a whole brain has a voxel in the map's field of view")
     return tuple(_told_apart(region, regions) for region in regions)
 
 
@@ -211,14 +216,15 @@ def _region(
     for index in mine:
         drawn[:, :, places[index]] |= pixels[index].T.astype(np.bool_)
     kind = next(iter(items(segment, "SegmentedPropertyTypeCodeSequence")), Dataset())
-    name = cleaned(text(segment, "SegmentLabel")) or f"segment {label}"
+    side = _side(segment, kind)
+    name = without_side(cleaned(text(segment, "SegmentLabel")) or f"segment {label}", side)
     automatic = text(segment, "SegmentAlgorithmType").upper() == "AUTOMATIC"
     tracking = cleaned(text(segment, "TrackingID")), text(segment, "TrackingUID")
     known = bool(tracking[0]) and UID(tracking[1]).is_valid
     program = cleaned(text(segment, "SegmentAlgorithmName"))
     return Region(
         name=name,
-        side=_side(segment, kind),
+        side=side,
         number=label,
         mask=onto(drawn, affine, box),
         structure=_code(kind),

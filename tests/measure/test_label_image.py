@@ -158,3 +158,18 @@ def test_names_are_cleaned_for_every_document() -> None:
     assert lookup.cleaned("  Noyau  caud\u00e9\n ") == "Noyau caude"
     assert lookup.cleaned("=cmd|x") == "cmd"
     assert lookup.cleaned("\u5c71") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "expected"),
+    [
+        ("Putamen left", "left", "Putamen"),
+        ("Left putamen", "left", "putamen"),
+        ("Putamen, left", "left", "Putamen"),
+        ("Putamen left", "", "Putamen left"),
+        ("Putamen left", "right", "Putamen left"),
+        ("left", "left", "left"),
+    ],
+)
+def test_a_side_is_stated_once(name: str, side: str, expected: str) -> None:
+    assert lookup.without_side(name, side) == expected

@@ -202,7 +202,7 @@ def _doubled(made: Dataset) -> None:
         (_off_grid, "expected frames on one regular grid of slices"),
         (_turned, "expected all frames in one orientation"),
         (_unplaced, "frame 3: expected segment, position, orientation and spacing"),
-        (_far, "no segment has a voxel in the map's field of view"),
+        (_far, "no segment but a whole brain has a voxel in the map's field of view"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_words(
