@@ -22,8 +22,8 @@ from qsmnode.errors import NotEligible
 _TIME_TOLERANCE_S = 1e-5
 _SAME_PLACE_MM = 1e-2
 _FIELD_TOLERANCE = 0.1  # a magnet sold as 3 T may run at 2.89 T
-_IN_PLANE = {"i": 0, "j": 1}  # BIDS' names of the file's axes
-_ROWS = {"ROW": 0, "COL": 1}  # and a scanner's: along a row is the file's first axis
+_AXES = {"i": 0, "j": 1, "k": 2}  # BIDS' names of the file's axes
+_ROWS = {"ROW": 0, "COL": 1}  # and a scanner's: along a row is the first
 
 
 @dataclass(frozen=True)
@@ -81,34 +81,34 @@ def recorded(scan: Scan) -> Recording:
         NotEligible: it cannot be read as what its names say, or does not say enough; names file and key.
     """
     files = [_described(image, scan) for image in (*scan.magnitude, *scan.phase)]
-    placement = _one_placement([volume for volume, _ in files])
     sidecars = [sidecar for _, sidecar in files]
+    placed, as_scanned = _as_scanned(_one_placement([volume for volume, _ in files]), sidecars[-1])
     echoes = [_echoes(volume, sidecar) for volume, sidecar in files]
     count = len(scan.magnitude)
     magnitude, phase = (_in_order(part) for part in (echoes[:count], echoes[count:]))
     _refuse_other_times(magnitude, phase)
     field_t = _common(sidecars, "MagneticFieldStrength", "the field in T", "write it, such as 3")
     stack = EchoStack(
-        magnitude=_magnitudes(magnitude),
-        phase=_phases(phase),
+        magnitude=_magnitudes(magnitude, placed),
+        phase=_phases(phase, placed),
         echo_times_s=tuple(echo.time_s for echo in magnitude),
         imaging_frequency_mhz=_frequency(sidecars, field_t),
-        grid=placement.engine_grid,
-        readout_axis=_readout_axis(sidecars[-1]),
+        grid=placed.engine_grid,
+        readout_axis=_readout_axis(sidecars[-1], placed, as_scanned),
     )
     said = sidecars[-1]
     return Recording(
         scan=scan,
         stack=stack,
-        placement=placement,
+        placement=placed,
         field_t=field_t,
         dimensions={"2D": 2, "3D": 3}.get(said.text("MRAcquisitionType").upper()),
         slice_thickness_mm=_optional(said, "SliceThickness"),
         manufacturer=said.text("Manufacturer"),
         contrast_agent=said.text("ContrastBolusIngredient"),
         body_part=said.text("BodyPart") or said.text("BodyPartExamined"),
-        remarks=(placement.remark,) if placement.remark else (),
-        content_sha256=_content(stack, placement),
+        remarks=(placed.remark,) if placed.remark else (),
+        content_sha256=_content(stack, placed),
     )
 
 
@@ -128,6 +128,18 @@ def _one_placement(volumes: Sequence[Volume]) -> Placement:
                 check="slices",
             )
     return first
+
+
+def _as_scanned(placement: Placement, sidecar: Sidecar) -> tuple[Placement, bool]:
+    """With the scanner's rows and columns where the converter says them, and whether it does."""
+    key, what = "ImageOrientationPatientDICOM", "six direction cosines of a row and a column"
+    if key not in sidecar.values:
+        return placement, False
+    cosines = sidecar.numbers(key, what, "correct it or take it out")
+    if len(cosines) != 6:
+        raise sidecar.refusal(key, what, "correct it or take it out")
+    found = placement.as_scanned(cosines)
+    return (placement, False) if found is None else (found, True)
 
 
 def _echoes(volume: Volume, sidecar: Sidecar) -> list[_Echo]:
@@ -205,26 +217,27 @@ def _optional(sidecar: Sidecar, key: str) -> float | None:
     return value
 
 
-def _readout_axis(sidecar: Sidecar) -> int | None:
-    """Frequency encoding runs across the phase encoding within the slice."""
+def _readout_axis(sidecar: Sidecar, placement: Placement, as_scanned: bool) -> int | None:
+    """Frequency encoding runs across the phase encoding within the slice; in the engine's axes."""
     text = sidecar.text("PhaseEncodingDirection") or sidecar.text("PhaseEncodingAxis")
-    encoded = _IN_PLANE.get(text.rstrip("-+"))
-    if encoded is None:
+    in_file = _AXES.get(text.rstrip("-+"))
+    encoded = None if in_file is None else placement.order.index(in_file)
+    if encoded is None and as_scanned:
         encoded = _ROWS.get(sidecar.text("InPlanePhaseEncodingDirectionDICOM").upper())
-    return None if encoded is None else 1 - encoded
+    return 1 - encoded if encoded in (0, 1) else None
 
 
-def _values(echoes: Sequence[_Echo]) -> Iterator[tuple[_Echo, Stored]]:
+def _values(echoes: Sequence[_Echo], placement: Placement) -> Iterator[tuple[_Echo, Stored]]:
     """Each echo's values; a file with several is read once."""
     read: tuple[Volume, Stored] | None = None
     for echo in echoes:
         if read is None or read[0] is not echo.volume:
-            read = echo.volume, echo.volume.stored()
+            read = echo.volume, echo.volume.stored(placement)
         yield echo, read[1].of(echo.index)
 
 
-def _magnitudes(echoes: Sequence[_Echo]) -> Float:
-    magnitude = np.stack([_magnitude(echo, stored) for echo, stored in _values(echoes)])
+def _magnitudes(echoes: Sequence[_Echo], placement: Placement) -> Float:
+    magnitude = np.stack([_magnitude(echo, stored) for echo, stored in _values(echoes, placement)])
     if not np.nanmax(magnitude, initial=0.0) > 0:
         name = echoes[0].volume.path.name
         raise NotEligible(f"{name}: every magnitude is 0; convert the images again", check="magnitude")
@@ -243,10 +256,10 @@ def _magnitude(echo: _Echo, stored: Stored) -> Float:
     return np.asarray(values, dtype=np.float32)
 
 
-def _phases(echoes: Sequence[_Echo]) -> Float:
+def _phases(echoes: Sequence[_Echo], placement: Placement) -> Float:
     found = [
         radians(echo.volume.path.name, stored, turn_of(echo.sidecar, stored))
-        for echo, stored in _values(echoes)
+        for echo, stored in _values(echoes, placement)
     ]
     return np.stack(found)
 

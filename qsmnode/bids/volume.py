@@ -30,8 +30,8 @@ class Volume:
     placement: Placement
     echoes: int
 
-    def stored(self) -> Stored:
-        """Its values, (E, X, Y, Z) in the engine's axes.
+    def stored(self, placement: Placement) -> Stored:
+        """Its values, (E, X, Y, Z) in the engine's axes as the placement has them.
 
         Raises:
             NotEligible: the file is cut short or damaged.
@@ -43,10 +43,8 @@ class Volume:
             raise NotEligible(
                 f"{self.path.name}: cannot be read ({type(error).__name__}); {_DAMAGED}"
             ) from error
-        values = values.reshape(*self.placement.shape, self.echoes)
-        return Stored(
-            self.placement.turned(np.moveaxis(values, -1, 0)), float(proxy.slope), float(proxy.inter)
-        )
+        values = values.reshape(*placement.shape, self.echoes)
+        return Stored(placement.turned(np.moveaxis(values, -1, 0)), float(proxy.slope), float(proxy.inter))
 
 
 def opened(path: Path) -> Volume:

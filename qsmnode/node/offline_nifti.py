@@ -150,14 +150,14 @@ def _steady(stack: EchoStack, encoding: Encoding, label: str) -> Float:
 
 def _in_file_axes(maps: Maps, recording: Recording) -> Maps:
     """The maps as the files' axes run."""
-    turned = recording.placement.turned
+    back = recording.placement.back
     return replace(
         maps,
-        susceptibility=turned(maps.susceptibility),
-        mask=turned(maps.mask),
-        local_field=turned(maps.local_field),
-        total_field=turned(maps.total_field),
-        weight=turned(maps.weight),
+        susceptibility=back(maps.susceptibility),
+        mask=back(maps.mask),
+        local_field=back(maps.local_field),
+        total_field=back(maps.total_field),
+        weight=back(maps.weight),
         grid=recording.placement.file_grid,
-        contrasts={name: turned(image) for name, image in maps.contrasts.items()},
+        contrasts={name: back(image) for name, image in maps.contrasts.items()},
     )

@@ -55,15 +55,18 @@ def test_b0_and_places_hold_for_every_affine(
     found = placement_of("a.nii", header(affine, shape=shape))
     # the scanner's z, seen from the file's axes and back
     for grid, flipped in ((found.file_grid, ()), (found.engine_grid, found.flipped)):
+        np.testing.assert_allclose(np.linalg.norm(found.affine[:3, :3], axis=0), grid.voxel_mm, atol=1e-5)
         signs = np.array([-1 if axis in flipped else 1 for axis in range(3)])
-        scanner = found.affine[:3, :3] / grid.voxel_mm * signs @ grid.b0_direction
+        order = found.order if flipped else (0, 1, 2)
+        axes = (found.affine[:3, :3] / np.linalg.norm(found.affine[:3, :3], axis=0) * signs)[:, order]
+        scanner = axes @ grid.b0_direction
         np.testing.assert_allclose(scanner, (0, 0, 1), atol=1e-6)
     row, column = np.array(found.orientation[:3]), np.array(found.orientation[3:])
     normal = np.cross(row, column)
-    third = (TO_RAS @ found.affine)[:3, 2] / found.engine_grid.voxel_mm[2]
+    third = (TO_RAS @ found.affine)[:3, 2] / np.linalg.norm(found.affine[:3, 2])
     np.testing.assert_allclose(normal, third * (-1 if 2 in found.flipped else 1), atol=1e-6)
     values = np.arange(np.prod(shape)).reshape(shape)
-    np.testing.assert_array_equal(found.turned(found.turned(values)), values)
+    np.testing.assert_array_equal(found.back(found.turned(values)), values)
 
 
 @pytest.mark.parametrize(
@@ -118,3 +121,25 @@ def test_another_unit_is_refused() -> None:
         NotEligible, match=r"a.nii: xyzt_units: expected mm, found micron; write the affine in mm"
     ):
         placement_of("a.nii", made)
+
+
+@given(st.sampled_from(LAYOUTS), st.sampled_from([AXIAL, SAGITTAL, CORONAL, tilted(AXIAL, 25, 20)]))
+def test_a_converter_that_names_the_scanners_rows_gives_the_scanners_axes(
+    layout: Any, orientation: Any
+) -> None:
+    geometry = SliceGeometry(SHAPE, (1.0, 1.5, 2.0), orientation)
+    affine = turned_affine(TO_RAS @ geometry.affine, SHAPE, *layout)
+    shape = tuple(SHAPE[axis] for axis in layout[0])
+    found = placement_of("a.nii", header(affine, shape=shape)).as_scanned(orientation)
+    assert found is not None
+    assert found.engine_grid.shape == SHAPE
+    assert found.engine_grid.voxel_mm == geometry.voxel_mm
+    np.testing.assert_allclose(found.engine_grid.b0_direction, geometry.grid().b0_direction, atol=1e-6)
+    np.testing.assert_allclose(found.orientation, orientation, atol=1e-6)
+    values = np.arange(np.prod(shape)).reshape(shape)
+    assert found.turned(values).shape == SHAPE
+    np.testing.assert_array_equal(found.back(found.turned(values)), values)
+
+
+def test_rows_that_a_resampled_file_does_not_have_are_left_alone() -> None:
+    assert placed(np.eye(4)).as_scanned(tilted(AXIAL, 25)) is None

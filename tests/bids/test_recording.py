@@ -18,6 +18,7 @@ from qsmnode.phantom.protocol import AXIAL, SliceGeometry, tilted
 from tests.bids.scans import TO_RAS, save, sidecar, write
 
 GEOMETRY = SliceGeometry((4, 5, 6), (1.0, 1.25, 2.0), tilted(AXIAL, 20.0, 10.0))
+COSINES = list(GEOMETRY.orientation)
 TIMES = (0.004, 0.010, 0.016)
 
 
@@ -86,8 +87,9 @@ def test_sidecars_inherit_and_the_nearest_wins(tmp_path: Path) -> None:
         ({"PhaseEncodingDirection": "j-"}, 0),
         ({"PhaseEncodingDirection": "i"}, 1),
         ({"PhaseEncodingAxis": "j"}, 0),
-        ({"InPlanePhaseEncodingDirectionDICOM": "ROW"}, 1),
-        ({"InPlanePhaseEncodingDirectionDICOM": "COL"}, 0),
+        ({"InPlanePhaseEncodingDirectionDICOM": "ROW", "ImageOrientationPatientDICOM": COSINES}, 1),
+        ({"InPlanePhaseEncodingDirectionDICOM": "COL", "ImageOrientationPatientDICOM": COSINES}, 0),
+        ({"InPlanePhaseEncodingDirectionDICOM": "COL"}, None),
         ({"PhaseEncodingDirection": "k"}, None),
         ({}, None),
     ],
