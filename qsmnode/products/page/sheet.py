@@ -11,6 +11,7 @@ import font_source_sans_pro
 from PIL import Image, ImageDraw, ImageFont
 
 from qsmnode.engine.types import Maps
+from qsmnode.measure.regions import REPEATABILITY
 from qsmnode.products.context import ProductContext
 from qsmnode.products.identity import date_and_time
 from qsmnode.products.page import montage
@@ -30,8 +31,6 @@ _LOGO = (200, 56)
 _WHITE, _GREY, _DIM = (255, 255, 255), (185, 185, 185), (120, 120, 120)
 _AMBER = (255, 190, 60)
 _COLOURS = {Level.GOOD: (60, 200, 90), Level.WARNS: _AMBER, Level.BAD: (240, 70, 60)}
-# 2.77 SD between repeated scans of one person: 2.36 ppb on one scanner, 4.16 across sites, at 3 T
-_SAME_SCANNER_PPB, _ACROSS_SITES_PPB = 2.77 * 2.36, 2.77 * 4.16
 Draw = ImageDraw.ImageDraw
 
 
@@ -101,7 +100,8 @@ def _table(draw: Draw, context: ProductContext, words: Words) -> None:
         return
     _cells(draw, words.columns, top, _DIM)
     room = (_FOOT - top - _LINE) // _LINE
-    for line in table(context.measurements, words, room):
+    doubtful = {one.title for one in context.regions if one.issues}
+    for line in table(context.measurements, words, room, doubtful):
         top += _LINE
         _cells(draw, line, top, _WHITE)
 
@@ -139,7 +139,7 @@ def _lights(draw: Draw, found: tuple[Light, ...], words: Words) -> None:
 def _foot(draw: Draw, context: ProductContext, words: Words) -> None:
     date, time = date_and_time(context)
     made = f"{date[:4]}-{date[4:6]}-{date[6:]} {time[:2]}:{time[2:4]}"
-    change = words.change.format(same=_SAME_SCANNER_PPB, across=_ACROSS_SITES_PPB)
+    change = words.change.format(same=REPEATABILITY.same_site_ppb, across=REPEATABILITY.across_sites_ppb)
     lines = (
         f"{words.zero}: {_zero(context.maps)}",
         "" if context.withheld else (change.replace(".", ",") if words is LANGUAGES["de"] else change),

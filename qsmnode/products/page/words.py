@@ -35,6 +35,7 @@ class Words:
     lights: Mapping[str, str]
     no_departure: str
     more: str
+    doubtful: str
     zero: str
     change: str
     withheld: str
@@ -62,6 +63,7 @@ _ENGLISH = Words(
     ),
     no_departure="no departure from what a good acquisition is like",
     more="... {count} more in the report",
+    doubtful="* doubtful, see the report",
     zero="Zero of the scale",
     change=(
         "Smallest real change of a region between two visits: {same:.1f} ppb on the same scanner, "
@@ -91,6 +93,7 @@ _GERMAN = Words(
     ),
     no_departure="keine Abweichung von einer guten Aufnahme",
     more="... {count} weitere im Bericht",
+    doubtful="* fraglich, siehe Bericht",
     zero="Nullpunkt der Skala",
     change=(
         "Kleinste echte Änderung einer Region zwischen zwei Untersuchungen: {same:.1f} ppb am selben Gerät, "

@@ -158,6 +158,17 @@ def test_the_table_holds_the_reports_numbers_and_no_sign_of_zero() -> None:
     assert lines[-1] == ("... 5 more in the report",)
 
 
+def test_a_doubtful_region_is_marked_and_a_small_one_has_a_volume() -> None:
+    numbers = {"voxels": 9, "mean_ppb": 1, "sd_ppb": 1, "median_ppb": 1, "p5_ppb": 0, "p95_ppb": 2}
+    regions = [Measurement(name=name, volume_ml=0.012, **numbers) for name in ("lesion", "putamen", "vein")]
+    lines = table(regions, ENGLISH, 9, {"putamen", "absent"})
+    assert [line[0] for line in lines] == ["lesion", "* putamen", "vein", "* doubtful, see the report"]
+    assert lines[0][-1] == "0.012 ml"
+    fewer = table(regions, ENGLISH, 3, {"putamen"})
+    assert [line[0] for line in fewer] == ["lesion", "... 2 more in the report", "* doubtful, see the report"]
+    assert table(regions, ENGLISH, 3, {"absent"}) == table(regions, ENGLISH, 3)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_all_words(language: str, context: Make) -> None:
     words = LANGUAGES[language]
