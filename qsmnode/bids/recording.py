@@ -119,6 +119,11 @@ def _described(image: ImageFile, scan: Scan) -> tuple[Volume, Sidecar]:
 def _one_placement(volumes: Sequence[Volume]) -> Placement:
     """That of the first, which all share."""
     first = volumes[0].placement
+    if min(first.shape) < 2:
+        raise NotEligible(
+            f"{volumes[0].path.name}: a single slice: its neighbours' field is not known; use a volume",
+            check="slices",
+        )
     for volume in volumes[1:]:
         other = volume.placement
         if other.shape != first.shape or np.abs(other.affine - first.affine).max() > _SAME_PLACE_MM:

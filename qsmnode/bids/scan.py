@@ -79,6 +79,7 @@ def scans_under(paths: Sequence[Path]) -> tuple[Scan, ...]:
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
+        path = path.absolute()  # the dataset may begin above the working folder
         for image in _of_scans(path) if path.is_dir() else [_named(path)]:
             images.setdefault(image.path.resolve(), image)
     groups: dict[tuple[Path, tuple[str, ...], str], list[ImageFile]] = {}

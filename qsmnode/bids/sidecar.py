@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from qsmnode.bids.name import SIDECAR, Name, parsed
 from qsmnode.errors import NotEligible
 
 _LARGEST_BYTES = 4_000_000
+_LARGEST = 1e12  # beyond any number that is asked for; neither infinite nor NaN is below it
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Sidecar:
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def _short(value: Any) -> str:

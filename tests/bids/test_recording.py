@@ -116,6 +116,8 @@ _LIST = "expected a list of 3 echo times in s"
         (P2, {"EchoTime": 10}, f"{P2}: EchoTime: expected one echo time in s, found 10; write them as"),
         (P2, {"EchoTime": [0.01, 0.02]}, f"{P2}: EchoTime: expected one echo time in s, found [0.01, 0.02]"),
         (P2, {"EchoTime": "10 ms"}, f'{P2}: EchoTime: expected one echo time in s, found "10 ms"'),
+        (P2, {"EchoTime": 10**400}, f"{P2}: EchoTime: expected one echo time in s, found 1000"),
+        (P2, {"EchoTime": float("nan")}, f"{P2}: EchoTime: expected one echo time in s, found NaN"),
         (P2, {"EchoTime": True}, f"{P2}: EchoTime: expected one echo time in s, found true"),
         (P2, {"EchoTime": 0.004}, f"{P2}: EchoTime: expected another time than {P1} has, found 0.004; write"),
         (
@@ -250,4 +252,12 @@ def test_no_signal_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         NotEligible, match=r"part-mag_MEGRE.nii: every magnitude is 0; convert the images again"
     ):
+        read(tmp_path)
+
+
+def test_a_single_slice_is_refused(tmp_path: Path) -> None:
+    for part in ("mag", "phase"):
+        path = tmp_path / f"a_part-{part}_MEGRE.nii"
+        save(path, np.ones((4, 5, 1), np.float32), np.eye(4), said=sidecar(EchoTime=0.02))
+    with pytest.raises(NotEligible, match=r"a_part-mag_MEGRE.nii: a single slice"):
         read(tmp_path)

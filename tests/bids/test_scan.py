@@ -114,3 +114,10 @@ def test_a_named_file_has_to_be_a_scans(tmp_path: Path) -> None:
         scans_under([tmp_path / "brain.nii.gz"])
     with pytest.raises(UsageError, match=r"absent_part-mag_MEGRE.nii: no such file or folder"):
         scans_under([tmp_path / "absent_part-mag_MEGRE.nii"])
+
+
+def test_a_dataset_above_the_working_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "dataset_description.json", *(f"sub-01/anat/{name}" for name in pair("sub-01")))
+    monkeypatch.chdir(tmp_path / "sub-01" / "anat")
+    (scan,) = scans_under([Path()])
+    assert scan.dataset == tmp_path
