@@ -133,6 +133,11 @@ class MeasuredRegion:
         return self.region.title
 
 
+def in_words(measured: Iterable[MeasuredRegion]) -> tuple[str, ...]:
+    """What speaks against regions, one line for each."""
+    return tuple(f"{region.title}: {issue.words}" for region in measured for issue in region.issues)
+
+
 def measure_regions(maps: Maps, regions: Iterable[Region]) -> tuple[MeasuredRegion, ...]:
     """Measure each region inside the map's mask, in the order of their numbers.
 

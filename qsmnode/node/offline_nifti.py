@@ -21,7 +21,7 @@ from qsmnode.engine.types import EchoStack, Float, Maps
 from qsmnode.errors import NotEligible, UsageError
 from qsmnode.measure import label_image
 from qsmnode.measure.grids import Box
-from qsmnode.measure.regions import Region, measure_regions
+from qsmnode.measure.regions import Region, in_words, measure_regions
 from qsmnode.node.reconstruction import computed
 from qsmnode.products.nifti import NiftiResult
 
@@ -90,7 +90,7 @@ def reconstruct_scan(
         recipe=recipe,
         measurements=(*done.measurements, *(one.measurement for one in measured if one.measurement)),
         findings=done.findings,
-        remarks=(*map(str, done.findings), *recording.remarks, *remarks, *done.remarks),
+        remarks=(*map(str, done.findings), *recording.remarks, *remarks, *done.remarks, *in_words(measured)),
         content_sha256=recording.content_sha256,
         sources=recording.sources,
         dataset=scan.dataset,

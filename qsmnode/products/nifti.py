@@ -19,6 +19,7 @@ from qsmnode.engine.contrasts import UNITS
 from qsmnode.engine.quality import NUMBERS
 from qsmnode.engine.types import Maps
 from qsmnode.errors import Finding
+from qsmnode.measure.regions import in_words
 from qsmnode.measure.statistics import Measurement
 from qsmnode.products.context import ProductContext, RecipeFacts
 from qsmnode.products.storage import open_private
@@ -100,7 +101,7 @@ def result_of(context: ProductContext) -> NiftiResult:
         recipe=context.recipe,
         measurements=context.measurements,
         findings=context.findings,
-        remarks=source.remarks,
+        remarks=(*source.remarks, *in_words(context.regions)),
         content_sha256=source.content_sha256,
         transforms=context.transforms,
     )

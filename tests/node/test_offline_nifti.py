@@ -236,9 +236,10 @@ def test_regions_come_as_labels_alone(sphere: SimulatedSphere, tmp_path: Path) -
     write(tmp_path / "scan", sphere.stack, sphere.affine, flips=(1,))
     labels = nibabel.Nifti1Image((sphere.susceptibility_ppm > 0.49).astype(np.uint8), TO_RAS @ sphere.affine)
     (tmp_path / "roi.nii").write_bytes(labels.to_bytes())
-    (tmp_path / "roi.tsv").write_text("index\tname\n1\tsphere\n")
+    (tmp_path / "roi.tsv").write_text("index\tname\n1\tsphere\n2\tnothing\n")
     (scan,) = scans_under([tmp_path / "scan"])
     found = reconstruct_scan(scan, GEL, roi=tmp_path / "roi.nii")
+    assert "nothing: no voxel was drawn" in found.remarks
     (region,) = [one for one in found.measurements if one.name != "whole brain"]
     assert region.mean_ppb == pytest.approx(1000 * SPHERE.chi_ppm, rel=0.25)
     with pytest.raises(

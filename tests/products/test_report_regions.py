@@ -18,7 +18,7 @@ from pydicom.sr.codedict import codes as dictionary
 
 from qsmnode.errors import Finding
 from qsmnode.measure.regions import REPEATABILITY
-from qsmnode.products import qsm_series, report_sr, segmentation, table
+from qsmnode.products import nifti, qsm_series, report_sr, segmentation, table
 from qsmnode.products.context import ProductContext
 from qsmnode.products.registry import PRODUCTS, usual
 from qsmnode.products.storage import write
@@ -154,6 +154,15 @@ def test_the_tables_say_what_their_numbers_are(regions: ProductContext, tmp_path
     assert "ller" not in csv_path.read_text() + json_path.read_text(), "no patient"
     again = table.write(regions, tmp_path / "b")
     assert [path.read_bytes() for path in again] == [csv_path.read_bytes(), json_path.read_bytes()]
+
+
+def test_the_sidecar_of_nifti_files_says_what_speaks_against_regions(
+    regions: ProductContext, tmp_path: Path
+) -> None:
+    nifti.write(regions, tmp_path)
+    told = json.loads((tmp_path / nifti.SIDECAR).read_text("utf-8"))
+    assert "putamen: it lies wholly outside the map's mask" in told["Warnings"]
+    assert [item["name"] for item in told["Measurements_ppb"]] == ["whole brain", *MEASURED]
 
 
 def test_regions_change_the_names_of_what_holds_them_only(regions: ProductContext, context: Make) -> None:
