@@ -37,7 +37,16 @@ def test_any_order_of_slices_is_sorted_along_row_cross_column(
     places = [tuple(np.array([5.0, -7.0, 11.0]) + axes[:, 2] * spacing * z) for z in order]
     found = order_slices(places, orientation)
     assert [order[index] for index in found.order] == list(range(7))
-    assert found.spacing_mm == pytest.approx(spacing)
+    assert found.spacing_mm == pytest.approx(spacing, abs=5.1e-5)
+
+
+@given(angles, st.sampled_from([1.0, 1.5, 2.0, 3.0, 5.0]))
+def test_a_turn_of_the_slices_is_no_other_spacing(
+    degrees: tuple[float, float, float], spacing: float
+) -> None:
+    orientation, axes = orientation_of(degrees)
+    places = [tuple(np.array([5.0, -7.0, 11.0]) + axes[:, 2] * spacing * z) for z in range(9)]
+    assert order_slices(places, orientation).spacing_mm == spacing
 
 
 @given(angles)
