@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Simulate, run a node, send, wait, compare, picture."""
     from qsmnode.node import demonstration
     from qsmnode.node.runtime import Node
-    from qsmnode.products.preview import write_preview
+    from qsmnode.products.preview import write_capture, write_preview
 
     out = arguments.out.absolute()
     set_up("warning")
@@ -103,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     chi_ppb = demonstration.series_ppb(objects["MR"])
     voxel_mm = demonstration.series_voxel_mm(objects["MR"])
     picture = write_preview(out / "qsm.png", chi_ppb, voxel_mm, reference)
+    page = write_capture(out / "page.png", objects["OT"][0])
     if chi_ppb.shape == head.susceptibility_ppm.shape:
         _print(demonstration.compared(head, chi_ppb))
     else:
@@ -111,7 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"the report says: {remark}")
     print(f"QSM series  {objects['MR'][0].parent}  ({len(objects['MR'])} images, ppb)")
     print(f"report      {objects['SR'][0]}")
-    print(f"picture     {picture}")
+    print(f"page        {objects['OT'][0]}")
+    print(f"pictures    {picture}, {page}")
     print(f"the node    qsmnode jobs -c {out / demonstration.SETTINGS}")
     return 0
 

@@ -48,7 +48,7 @@ routes:
       calling_ae: [SIMULATOR]
       acquisition: {{echoes: {{min: 3}}, kinds: [magnitude, phase], dimensions: 3}}
     recipe: default
-    products: [qsm, report]
+    products: [qsm, report, page]
     send_to: [archive]
 """
 
@@ -172,7 +172,7 @@ def said(store: Store) -> tuple[str, tuple[str, ...]]:
 
 
 def delivered(out: Path) -> Mapping[str, list[Path]]:
-    """The files in the demo's archive by modality (MR, SR)."""
+    """The files in the demo's archive by modality (MR, SR, OT)."""
     found: dict[str, list[Path]] = {}
     for path in sorted((out / "archive").rglob("*.dcm")):
         modality = str(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"]).Modality)

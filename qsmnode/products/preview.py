@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pydicom
 from PIL import Image, ImageDraw, ImageFont
 
 from qsmnode.engine.types import Float
@@ -58,6 +59,18 @@ def write_preview(
     )
     with open_private(path) as stream:
         sheet.save(stream, format="PNG")
+    return path
+
+
+def write_capture(path: Path, source: Path) -> Path:
+    """Write the picture in a Secondary Capture as a PNG.
+
+    Args:
+        path: where to.
+        source: a file of this node's own, 8 bits, grey or RGB.
+    """
+    with open_private(path) as stream:
+        Image.fromarray(pydicom.dcmread(source).pixel_array).save(stream, format="PNG")
     return path
 
 

@@ -57,6 +57,8 @@ def test_a_faulty_scan_ends_with_a_map_and_what_is_wrong_with_it(
     assert "not compared with the truth" in said
     with Image.open(out / "qsm.png") as picture:
         assert picture.width > 3 * 300
+    with Image.open(out / "page.png") as page:
+        assert page.size == (1024, 1024)
     assert main([*asked, "--fault", "gap"]) == 3
     assert "gaps of 1.35 mm" in capsys.readouterr().err
 
