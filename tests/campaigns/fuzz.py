@@ -37,9 +37,12 @@ from qsmnode.node.receiver.settings import ListedPeer, ReceiverSettings
 from qsmnode.node.wire import acse
 from qsmnode.node.wire.connection import Connection
 from tests.campaigns.files import FILES
+from tests.campaigns.mutants import mutants
 from tests.campaigns.talk import TALKS
 
 _BATCH = 2000
+CHANGED = 4
+"""Cases that are a made one with a little of it changed, for each of those."""
 _LONGEST_CASE_S = 30
 _SETTINGS = ReceiverSettings(
     ae_title="QSMNODE",
@@ -129,8 +132,14 @@ def files(folder: Path) -> Callable[[bytes], None]:
     return case
 
 
-def run(case: Callable[[bytes], None], shapes: st.SearchStrategy[bytes], cases: int, first_seed: int) -> int:
-    """Run so many cases; how many there were.
+def run(
+    case: Callable[[bytes], None],
+    shapes: st.SearchStrategy[bytes],
+    cases: int,
+    first_seed: int,
+    changed: int = CHANGED,
+) -> int:
+    """Run so many cases, ``changed`` of them after each that was made; how many there were.
 
     Raises:
         Exception: whatever the first wrong one raised, made as small as it gets.
@@ -139,13 +148,14 @@ def run(case: Callable[[bytes], None], shapes: st.SearchStrategy[bytes], cases: 
 
     def counted(data: bytes) -> None:
         nonlocal done
-        done += 1
-        with _limited():
-            case(data)
+        for one in (data, *mutants(data, changed)):
+            done += 1
+            with _limited():
+                case(one)
 
     while done < cases:
         test = settings(
-            max_examples=min(_BATCH, cases - done),
+            max_examples=max(1, min(_BATCH, (cases - done) // (1 + changed))),
             database=None,
             deadline=None,
             suppress_health_check=list(HealthCheck),
@@ -191,6 +201,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]
     parser.add_argument("--cases", type=int, default=20_000, help="of each part")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9))
+    parser.add_argument("--changed", type=int, default=CHANGED, help="near misses after each made case")
     parser.add_argument("--part", choices=("talk", "files"))
     given_ = parser.parse_args()
     print(f"seed {given_.seed}", flush=True)
@@ -203,7 +214,7 @@ def main() -> int:
         for name, (case, shapes) in all_parts.items():
             if given_.part in (None, name):
                 began = time.monotonic()
-                done = run(case, shapes, given_.cases, given_.seed)
+                done = run(case, shapes, given_.cases, given_.seed, given_.changed)
                 print(f"{name}: {done} cases in {time.monotonic() - began:.0f} s, none wrong", flush=True)
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
+from pydicom.config import IGNORE
 from pydicom.uid import UID
 from pynetdicom.service_class import ServiceClass, StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
@@ -81,7 +82,7 @@ def uid_name(uid: str) -> str:
     """The standard's name of a UID with the UID itself, for people."""
     if not is_uid(uid):
         return printable(uid)
-    name = UID(uid).name
+    name = UID(uid, validation_mode=IGNORE).name  # an odd one is told of here, not by the library
     return uid if name == uid else f"{name} ({uid})"
 
 
