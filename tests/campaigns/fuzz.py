@@ -44,6 +44,7 @@ _BATCH = 2000
 CHANGED = 4
 """Cases that are a made one with a little of it changed, for each of those."""
 _LONGEST_CASE_S = 30
+_TOLD_EVERY = 50_000
 _SETTINGS = ReceiverSettings(
     ae_title="QSMNODE",
     bind="127.0.0.1",
@@ -138,8 +139,11 @@ def run(
     cases: int,
     first_seed: int,
     changed: int = CHANGED,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> int:
     """Run so many cases, ``changed`` of them after each that was made; how many there were.
+
+    ``progress`` hears after each batch how many are done.
 
     Raises:
         Exception: whatever the first wrong one raised, made as small as it gets.
@@ -162,6 +166,7 @@ def run(
             phases=(Phase.generate, Phase.shrink),
         )(given(shapes)(counted))
         seed(first_seed + done)(test)()
+        progress(done)
     return done
 
 
@@ -184,6 +189,19 @@ def _limited() -> Iterator[None]:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+def _say(part: str) -> Callable[[int], None]:
+    """Tell now and then how far a part has come, so that a run that is broken off has still counted."""
+    told = 0
+
+    def progress(done: int) -> None:
+        nonlocal told
+        if done - told >= _TOLD_EVERY:
+            told = done
+            print(f"{part}: {done} cases so far, none wrong", flush=True)
+
+    return progress
 
 
 def _until_closed(peer: socket.socket) -> bytes:
@@ -214,7 +232,7 @@ def main() -> int:
         for name, (case, shapes) in all_parts.items():
             if given_.part in (None, name):
                 began = time.monotonic()
-                done = run(case, shapes, given_.cases, given_.seed, given_.changed)
+                done = run(case, shapes, given_.cases, given_.seed, given_.changed, _say(name))
                 print(f"{name}: {done} cases in {time.monotonic() - began:.0f} s, none wrong", flush=True)
     return 0
 
