@@ -50,6 +50,19 @@ class Limits:
 REPEATABILITY = Limits()
 
 
+@dataclass(frozen=True)
+class Issue:
+    """Why a region has no number, or what to think of the one it has.
+
+    Attributes:
+        kind: has a code of its own in reports.
+        words: for people, with figures.
+    """
+
+    kind: str
+    words: str
+
+
 @dataclass(frozen=True, eq=False)
 class Region:
     """One region on a map's grid.
@@ -66,6 +79,8 @@ class Region:
         tracking_id, tracking_uid: what names it in time, where who drew it said so; else "".
         drawn_voxels: of its own grid, where that is another one; None: those of ``mask``.
         beyond_voxels: how many of these lie outside the map's grid.
+        refused: why it must not have a number, from whoever drew it; None: it may.
+        doubts: what else whoever drew it has to say against it.
     """
 
     name: str
@@ -80,6 +95,8 @@ class Region:
     tracking_uid: str = ""
     drawn_voxels: int | None = None
     beyond_voxels: int = 0
+    refused: Issue | None = None
+    doubts: tuple[Issue, ...] = ()
 
     @property
     def title(self) -> str:
@@ -97,19 +114,6 @@ class Region:
         facts = [getattr(self, name) for name in self.__dataclass_fields__ if name != "mask"]
         text = json.dumps([str(fact) for fact in facts])
         return hashlib.sha256(text.encode() + np.packbits(self.mask).tobytes()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Issue:
-    """Why a region has no number, or what to think of the one it has.
-
-    Attributes:
-        kind: has a code of its own in reports.
-        words: for people, with figures.
-    """
-
-    kind: str
-    words: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +171,8 @@ def _measured(maps: Maps, region: Region, values: Float) -> MeasuredRegion:
 
 def _absence(region: Region, maps: Maps, voxels: Mask) -> Issue | None:
     """Why there is nothing to measure, None where there is."""
+    if region.refused is not None:
+        return region.refused
     if voxels.any():
         return None
     drawn = int(np.count_nonzero(region.mask)) if region.drawn_voxels is None else region.drawn_voxels
@@ -195,6 +201,7 @@ def _doubts(region: Region, maps: Maps, voxels: Mask) -> tuple[Issue, ...]:
     broken = int(np.count_nonzero(region.mask & maps.mask & ~voxels))
     if broken:
         issues.append(Issue("left_out", f"{broken} voxels without a finite value are left out"))
+    issues += region.doubts
     if region.experimental:
         issues.append(Issue("experimental", f"drawn by an experimental method: {region.drawn_by}"))
     return tuple(issues)

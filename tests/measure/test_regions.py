@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qsmnode.engine.types import Grid, Maps
 from qsmnode.errors import EngineInputError
-from qsmnode.measure.regions import REPEATABILITY, MeasuredRegion, Region, measure_regions
+from qsmnode.measure.regions import REPEATABILITY, Issue, MeasuredRegion, Region, measure_regions
 from qsmnode.measure.statistics import stated
 from qsmnode.measure.structures import REGION_OF_INTEREST, named
 
@@ -139,6 +139,16 @@ def test_numbers_and_order_of_labels_do_not_change_what_is_measured(order: list[
     found = measure_regions(result, renamed[::-1])
     assert [item.region.number for item in found] == [1, 2, 3, 4, 5, 6]
     assert {item.title: (item.measurement, item.issues) for item in found} == expected
+
+
+def test_who_drew_a_region_may_refuse_its_numbers_or_doubt_them() -> None:
+    inside = box((3, 5), (3, 5), (3, 5))
+    refused = measured(inside, refused=Issue("size", "9 times the atlas"), experimental=True)
+    assert refused.measurement is None
+    assert [issue.words for issue in refused.issues] == ["9 times the atlas"]
+    doubted = measured(inside, doubts=(Issue("sides", "left is twice the right"),))
+    assert doubted.measurement is not None
+    assert kinds(doubted) == ["sides"]
 
 
 def test_a_digest_follows_every_fact_and_every_voxel() -> None:
