@@ -113,8 +113,8 @@ class Destination:
         return written + self._write_dataset(nifti.result_of(context), place)
 
     def write_result(self, result: NiftiResult, folder: Path | None, place: Place | None) -> list[Path]:
-        """Write one reconstruction of a NIfTI scan."""
-        written = [] if folder is None else nifti.write(result, folder)
+        """Write one reconstruction of a NIfTI scan, and its numbers beside it."""
+        written = [] if folder is None else [*nifti.write(result, folder), *table.write(result, folder)]
         return written + self._write_dataset(result, place)
 
     def _write_dataset(self, result: NiftiResult, place: Place | None) -> list[Path]:

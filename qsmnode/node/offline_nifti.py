@@ -95,6 +95,7 @@ def reconstruct_scan(
         sources=recording.sources,
         dataset=scan.dataset,
         transforms=done.transforms,
+        regions=measured,
     )
 
 

@@ -9,6 +9,8 @@ from pydicom import Dataset, Sequence
 from pydicom.sr.coding import Code
 
 from qsmnode.measure import structures
+from qsmnode.measure.offsets import FLUID
+from qsmnode.measure.statistics import WHOLE_BRAIN
 
 SUSCEPTIBILITY = Code("126396", "DCM", "Magnetic Susceptibility")
 QUANTITY = Code("246205007", "SCT", "Quantity")
@@ -18,9 +20,10 @@ MINIMUM_PROJECTION = Code("113079", "DCM", "Minimum intensity projection")
 PER_SECOND = Code("/s", "UCUM", "/s")
 HERTZ = Code("Hz", "UCUM", "Hertz")
 NO_UNITS = Code("1", "UCUM", "no units")
+MICROGRAM_PER_GRAM = Code("ug/g", "UCUM", "microgram per gram")
 CUBIC_CENTIMETRE = Code("cm3", "UCUM", "cubic centimeter")
 VOLUME = Code("118565006", "SCT", "Volume")
-BRAIN = Code("12738006", "SCT", "Brain")
+BRAIN = structures.BRAIN
 ANATOMICAL_STRUCTURE = structures.ANATOMICAL_STRUCTURE
 SPATIAL_CONCEPT = structures.SPATIAL_CONCEPT
 REGION_OF_INTEREST = structures.REGION_OF_INTEREST
@@ -47,7 +50,7 @@ ENGLISH = Code("en", "RFC5646", "English")
 
 
 SCHEME = structures.SCHEME
-SCHEME_NAME = "qsmnode: reasons against acquisitions, maps and regions; structures of the brain"
+SCHEME_NAME = "qsmnode: reasons against acquisitions, maps and regions; structures of the brain; numbers of maps"
 
 
 def _reason(value: str, meaning: str) -> Code:
@@ -89,7 +92,7 @@ REASONS: Mapping[str, Code] = MappingProxyType(
     }
 )
 
-# what is to be said of a region, by the kind of the issue; values are for good here, too
+# what is to be said of a region, or of all that were asked for, by the kind of the issue; values are for good
 REGION_ISSUES: Mapping[str, Code] = MappingProxyType(
     {
         "empty": _reason("RG-101", "Region without a voxel"),
@@ -101,12 +104,30 @@ REGION_ISSUES: Mapping[str, Code] = MappingProxyType(
         "size": _reason("RG-107", "Region of implausible size"),
         "sides": _reason("RG-108", "Regions of both sides differ too much in size"),
         "estimates": _reason("RG-109", "Estimates of the region's mean differ too much"),
+        "regions_none": _reason("RG-110", "No regions came for the study"),
+        "regions_several": _reason("RG-111", "More than one file of regions fits"),
+        "regions_unusable": _reason("RG-112", "Regions cannot be used"),
+        "regions_unavailable": _reason("RG-113", "Regions cannot be looked for"),
+        "program_failed": _reason("RG-114", "Program that draws regions failed"),
+        "program_late": _reason("RG-115", "Program that draws regions took too long"),
+        "program_nothing": _reason("RG-116", "Program that draws regions left none"),
         "cut": _reason("RG-201", "Region cut by the map"),
         "edge": _reason("RG-202", "Region at the edge of the images"),
         "left_out": _reason("RG-203", "Voxels of the region left out"),
         "experimental": _reason("RG-301", "Region by an experimental method"),
     }
 )
+
+
+# numbers that no scheme of DICOM's has a code for, and why one is missing; values are for good
+OFFSETS: Mapping[str, Code] = MappingProxyType(
+    {
+        WHOLE_BRAIN: _reason("RO-101", "Whole brain relative to the zero of susceptibility"),
+        FLUID: _reason("RO-102", "Cerebrospinal fluid relative to the zero of susceptibility"),
+    }
+)
+IRON = _reason("IR-101", "Iron in wet tissue, estimated from susceptibility")
+NO_IRON = _reason("IR-102", "No estimate of iron: susceptibility below zero")
 
 
 def scheme_identification() -> list[Dataset]:

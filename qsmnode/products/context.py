@@ -17,7 +17,9 @@ from qsmnode.dicom.source import Source
 from qsmnode.engine.quality import NUMBERS
 from qsmnode.engine.types import Maps
 from qsmnode.errors import EngineInputError, Finding
-from qsmnode.measure.regions import MeasuredRegion
+from qsmnode.measure.iron import Iron, iron
+from qsmnode.measure.offsets import Offset, reference_offsets
+from qsmnode.measure.regions import Issue, MeasuredRegion
 from qsmnode.measure.statistics import Measurement
 from qsmnode.products.identity import plain
 from qsmnode.products.page.style import PageStyle
@@ -65,6 +67,7 @@ class ProductContext:
         maps: what the engine gave, on the source's grid.
         measurements: what was measured in it: the whole brain, then each region that has numbers.
         regions: of interest, measured or with the reason why not.
+        region_failure: why there are none although they were asked for; None: nothing failed.
         recipe: how.
         created_at: the time inside every object: wall clock of the site (see ``TimezoneOffsetFromUTC`` in
             :func:`qsmnode.products.identity.date_and_time`). Nothing else tells a product the time.
@@ -74,6 +77,7 @@ class ProductContext:
         node: name of this node, such as its AE title.
         options: product options and whatever else changes the objects; part of their UIDs.
         page: what the site chooses of the one-page summary.
+        iron: whether iron is estimated in gray-matter nuclei.
         styles: how products present themselves, by name, where not as usual; part of their own UIDs.
         transforms: the library of the Fourier transforms and its version where it is not the default one,
             else "". It changes the last bits of the map, and so is part of the UIDs.
@@ -95,6 +99,8 @@ class ProductContext:
     styles: Mapping[str, SeriesSettings] = field(default_factory=dict)
     regions: tuple[MeasuredRegion, ...] = ()
     page: PageStyle = _USUAL_PAGE
+    iron: bool = False
+    region_failure: Issue | None = None
 
     def __post_init__(self) -> None:
         shape = self.source.stack.grid.shape
@@ -129,7 +135,29 @@ class ProductContext:
     @cached_property
     def drawn(self) -> tuple[str, ...]:
         """The regions as parts of the UIDs of products that hold them; maps do not change with them."""
-        return tuple(one.region.digest for one in self.regions)
+        failed = self.region_failure
+        without = () if failed is None else (f"no regions: {failed.kind}: {failed.words}",)
+        return (*(one.region.digest for one in self.regions), *without)
+
+    @cached_property
+    def told(self) -> tuple[str, ...]:
+        """The regions and what is told of them, as parts of the UIDs of products that tell it."""
+        return (*self.drawn, "iron") if self.iron and self.regions else self.drawn
+
+    @cached_property
+    def offsets(self) -> tuple[Offset, ...]:
+        """Where other references lie on the map's scale; none where numbers are withheld."""
+        if self.withheld:
+            return ()
+        titles = {one.title for one in self.regions}
+        brain = next((item for item in self.measurements if item.name not in titles), None)
+        return reference_offsets(self.maps, brain, self.source.stack.echo_times_s)
+
+    def iron_of(self, measured: MeasuredRegion) -> Iron | None:
+        """The estimate of iron in a region; None where nobody asks, or it is no nucleus with a number."""
+        if not self.iron or self.withheld or measured.measurement is None:
+            return None
+        return iron(measured.region.structure, measured.measurement.mean_ppb)
 
     @cached_property
     def _identity(self) -> str:
@@ -139,6 +167,11 @@ class ProductContext:
     def template(self) -> Dataset:
         """The header that patient, study and equipment are copied from."""
         return self.source.template
+
+    @property
+    def content_sha256(self) -> str:
+        """Of what was read."""
+        return self.source.content_sha256
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from qsmnode import __version__
+from qsmnode.dicom.identity import derive_uid
 from qsmnode.engine.contrasts import UNITS
 from qsmnode.engine.quality import NUMBERS
 from qsmnode.engine.types import Maps
 from qsmnode.errors import Finding
-from qsmnode.measure.regions import in_words
+from qsmnode.measure.regions import Issue, MeasuredRegion, in_words
 from qsmnode.measure.statistics import Measurement
 from qsmnode.products.context import ProductContext, RecipeFacts
 from qsmnode.products.storage import open_private
@@ -59,7 +60,7 @@ class NiftiResult:
         content_sha256: of what was read.
         sources: the files that it was made from, where they may be named.
         dataset: the folder of the BIDS dataset that the sources lie in, where they do.
-        transforms: as in a product's context.
+        transforms, regions, region_failure: as in a product's context.
     """
 
     maps: Maps
@@ -74,11 +75,18 @@ class NiftiResult:
     sources: tuple[str, ...] = ()
     dataset: Path | None = None
     transforms: str = ""
+    regions: tuple[MeasuredRegion, ...] = ()
+    region_failure: Issue | None = None
 
     @property
     def withheld(self) -> bool:
         """Whether no number of susceptibility may be given."""
         return any(finding.severity == "withhold" for finding in self.findings)
+
+    def uid(self, *parts: str) -> str:
+        """A UID that follows from the files' content, recipe, version and ``parts``."""
+        transforms = (f"transforms {self.transforms}",) if self.transforms else ()
+        return derive_uid("nifti", self.content_sha256, self.recipe.hash, __version__, *transforms, *parts)
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,8 @@ def result_of(context: ProductContext) -> NiftiResult:
         remarks=(*source.remarks, *in_words(context.regions)),
         content_sha256=source.content_sha256,
         transforms=context.transforms,
+        regions=context.regions,
+        region_failure=context.region_failure,
     )
 
 

@@ -82,7 +82,7 @@ def build(context: ProductContext) -> list[Dataset]:
         is_verified=False,
         series_description=titled(context.title("QSM report"), context.revision),
     )
-    if context.findings or context.regions:
+    if context.findings or context.regions or context.region_failure:
         report.CodingSchemeIdentificationSequence = codes.scheme_identification()
     document.settle(report, context)
     name_document(report, context.replaces.get(NAME), context.replaces.get(REFUSAL_REPORT))
@@ -117,7 +117,9 @@ def _content(context: ProductContext, images: list[Dataset]) -> Dataset:
     groups += [_region_group(context, region) for region in _reported(context)]
     words = [document.text(name, line) for name, line in remarks(context)]
     reasons = [document.reason(finding) for finding in context.findings]
-    issues = [
+    failed = context.region_failure
+    issues = [] if failed is None else [document.coded(codes.REGION_ISSUES[failed.kind], failed.words)]
+    issues += [
         document.coded(codes.REGION_ISSUES[issue.kind], f"{region.title}: {issue.words}")
         for region in context.regions
         for issue in region.issues

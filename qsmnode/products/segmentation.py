@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import highdicom
 import numpy as np
@@ -52,6 +53,12 @@ _COLOURS = (
 )
 
 
+class Named(Protocol):
+    """What gives the objects of one job their names."""
+
+    def uid(self, *parts: str) -> str: ...
+
+
 @dataclass(frozen=True)
 class Tracking:
     """What names one region in every object of a job."""
@@ -89,7 +96,7 @@ def plan(context: ProductContext) -> Plan:
     )
 
 
-def tracking(context: ProductContext, region: MeasuredRegion | None) -> Tracking:
+def tracking(context: Named, region: MeasuredRegion | None) -> Tracking:
     """Of a region; of the whole brain where None. Who drew it may have named it already."""
     if region is None:
         return Tracking(plain(WHOLE_BRAIN), context.uid("report", WHOLE_BRAIN))

@@ -11,15 +11,16 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from qsmnode import __version__
-from qsmnode.measure.regions import REPEATABILITY, MeasuredRegion
+from qsmnode.engine.types import Maps
+from qsmnode.measure.regions import REPEATABILITY, Issue, MeasuredRegion
 from qsmnode.measure.statistics import Measurement, reference_statement, stated
 from qsmnode.products import codes
-from qsmnode.products.context import ProductContext
+from qsmnode.products.context import RecipeFacts
 from qsmnode.products.identity import plain
-from qsmnode.products.segmentation import tracking
+from qsmnode.products.segmentation import Named, tracking
 from qsmnode.products.storage import open_private
 
 CSV, JSON = "measurements.csv", "measurements.json"
@@ -29,7 +30,32 @@ _NUMBERS = ("volume_ml", "mean_ppb", "sd_ppb", "median_ppb", "p5_ppb", "p95_ppb"
 Row = dict[str, Any]
 
 
-def write(context: ProductContext, folder: Path) -> list[Path]:
+class Numbers(Named, Protocol):
+    """A reconstruction with what was measured in it, whatever its source came in."""
+
+    @property
+    def maps(self) -> Maps: ...
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]: ...
+
+    @property
+    def regions(self) -> tuple[MeasuredRegion, ...]: ...
+
+    @property
+    def region_failure(self) -> Issue | None: ...
+
+    @property
+    def recipe(self) -> RecipeFacts: ...
+
+    @property
+    def withheld(self) -> bool: ...
+
+    @property
+    def content_sha256(self) -> str: ...
+
+
+def write(context: Numbers, folder: Path) -> list[Path]:
     """Write both files; the same bytes for the same numbers."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     texts = {CSV: _as_csv(context), JSON: _as_json(context)}
@@ -39,7 +65,7 @@ def write(context: ProductContext, folder: Path) -> list[Path]:
     return [folder / name for name in texts]
 
 
-def rows(context: ProductContext) -> list[Row]:
+def rows(context: Numbers) -> list[Row]:
     """A line for each region: the whole brain, then the regions of interest in the order of their numbers."""
     regions = {region.title: region for region in context.regions}
     brain = next((item for item in context.measurements if item.name not in regions), None)
@@ -47,22 +73,24 @@ def rows(context: ProductContext) -> list[Row]:
     return [*whole, *(_row(context, region.measurement, region) for region in context.regions)]
 
 
-def about(context: ProductContext) -> Mapping[str, Any]:
+def about(context: Numbers) -> Mapping[str, Any]:
     """What holds for every line: unit, reference, how the map was made."""
+    failed = context.region_failure
     return {
         "unit": UNIT,
+        "no_regions_because": "" if failed is None else plain(f"{_code(failed)}: {failed.words}"),
         "reference": plain(reference_statement(context.maps)),
         "repeatability_same_site_ppb": REPEATABILITY.same_site_ppb,
         "repeatability_across_sites_ppb": REPEATABILITY.across_sites_ppb,
         "software": f"qsmnode {__version__}",
         "recipe": context.recipe.version,
         "recipe_sha256": context.recipe.hash,
-        "source_sha256": context.source.content_sha256,
+        "source_sha256": context.content_sha256,
         "use": "research use, not for diagnosis",
     }
 
 
-def _row(context: ProductContext, measured: Measurement | None, region: MeasuredRegion | None) -> Row:
+def _row(context: Numbers, measured: Measurement | None, region: MeasuredRegion | None) -> Row:
     named = tracking(context, region)
     drawn = None if region is None else region.region
     issues = () if region is None else region.issues
@@ -87,7 +115,11 @@ def _row(context: ProductContext, measured: Measurement | None, region: Measured
     }
 
 
-def _status(context: ProductContext, measured: Measurement | None, region: MeasuredRegion | None) -> str:
+def _code(issue: Issue) -> str:
+    return str(codes.REGION_ISSUES[issue.kind].value)
+
+
+def _status(context: Numbers, measured: Measurement | None, region: MeasuredRegion | None) -> str:
     if measured is None:
         return "absent"
     if context.withheld:
@@ -95,7 +127,7 @@ def _status(context: ProductContext, measured: Measurement | None, region: Measu
     return "flagged" if region is not None and region.issues else "measured"
 
 
-def _as_csv(context: ProductContext) -> str:
+def _as_csv(context: Numbers) -> str:
     shared = about(context)
     lines = [{**row, **shared} for row in rows(context)]
     text = io.StringIO(newline="")
@@ -106,5 +138,5 @@ def _as_csv(context: ProductContext) -> str:
     return text.getvalue()
 
 
-def _as_json(context: ProductContext) -> str:
+def _as_json(context: Numbers) -> str:
     return json.dumps({**about(context), "regions": rows(context)}, indent=2, allow_nan=False) + "\n"

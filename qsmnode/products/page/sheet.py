@@ -99,11 +99,13 @@ def _table(draw: Draw, context: ProductContext, words: Words) -> None:
         _paragraph(draw, words.nothing_measured, _MARGIN, top, _AMBER)
         return
     _cells(draw, words.columns, top, _DIM)
-    room = (_FOOT - top - _LINE) // _LINE
+    room = (_FOOT - top - _LINE) // _LINE - (context.region_failure is not None)
     doubtful = {one.title for one in context.regions if one.issues}
     for line in table(context.measurements, words, room, doubtful):
         top += _LINE
         _cells(draw, line, top, _WHITE)
+    if context.region_failure is not None:
+        draw.text((_MARGIN, top + _LINE), words.no_regions, fill=_AMBER, font=_font(17))
 
 
 def _cells(draw: Draw, cells: Cells, top: int, colour: tuple[int, int, int]) -> None:

@@ -36,6 +36,7 @@ class Words:
     no_departure: str
     more: str
     doubtful: str
+    no_regions: str
     zero: str
     change: str
     withheld: str
@@ -64,6 +65,7 @@ _ENGLISH = Words(
     no_departure="no departure from what a good acquisition is like",
     more="... {count} more in the report",
     doubtful="* doubtful, see the report",
+    no_regions="regions of interest: none, see the report for the reason",
     zero="Zero of the scale",
     change=(
         "Smallest real change of a region between two visits: {same:.1f} ppb on the same scanner, "
@@ -94,6 +96,7 @@ _GERMAN = Words(
     no_departure="keine Abweichung von einer guten Aufnahme",
     more="... {count} weitere im Bericht",
     doubtful="* fraglich, siehe Bericht",
+    no_regions="Regionen von Interesse: keine, Grund siehe Bericht",
     zero="Nullpunkt der Skala",
     change=(
         "Kleinste echte Änderung einer Region zwischen zwei Untersuchungen: {same:.1f} ppb am selben Gerät, "
