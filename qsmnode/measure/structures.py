@@ -14,6 +14,7 @@ SCHEME = "99QSMNODE"
 
 ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical structure")
 SPATIAL_CONCEPT = Code("309825002", "SCT", "Spatial and Relational Concept")
+BRAIN = Code("12738006", "SCT", "Brain")
 REGION_OF_INTEREST = Code("ST-199", SCHEME, "Region of interest")
 """The kind of a region of which nobody says what it is."""
 

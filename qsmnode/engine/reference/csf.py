@@ -14,6 +14,7 @@ from qsmnode.errors import EngineInputError
 
 # of the median: darker voxels are calcified, or flow made them so, and their decay cannot be told from noise
 DARKEST = 0.3
+MEANING = "mean of the cerebrospinal fluid in the ventricles"
 # beyond the radius, so that smoothing and erosion see the surroundings
 MARGIN_MM = 20.0
 
@@ -58,7 +59,7 @@ def csf(
             f"reference: csf found no fluid (R2* below {parameters.r2star_limit:g} 1/s) of "
             f"{parameters.smallest_ml:g} to {parameters.largest_ml:g} ml in the middle of the mask"
         )
-    return region_mean(chi, region), region, "mean of the cerebrospinal fluid in the ventricles"
+    return region_mean(chi, region), region, MEANING
 
 
 def fluid(
