@@ -50,7 +50,9 @@ ENGLISH = Code("en", "RFC5646", "English")
 
 
 SCHEME = structures.SCHEME
-SCHEME_NAME = "qsmnode: reasons against acquisitions, maps and regions; structures of the brain; numbers of maps"
+SCHEME_NAME = (
+    "qsmnode: reasons against acquisitions, maps and regions; structures of the brain; numbers of maps"
+)
 
 
 def _reason(value: str, meaning: str) -> Code:

@@ -17,8 +17,6 @@ from qsmnode.dicom.source import Source
 from qsmnode.engine.quality import NUMBERS
 from qsmnode.engine.types import Maps
 from qsmnode.errors import EngineInputError, Finding
-from qsmnode.measure.iron import Iron, iron
-from qsmnode.measure.offsets import Offset, reference_offsets
 from qsmnode.measure.regions import Issue, MeasuredRegion
 from qsmnode.measure.statistics import Measurement
 from qsmnode.products.identity import plain
@@ -145,21 +143,6 @@ class ProductContext:
         return (*self.drawn, "iron") if self.iron and self.regions else self.drawn
 
     @cached_property
-    def offsets(self) -> tuple[Offset, ...]:
-        """Where other references lie on the map's scale; none where numbers are withheld."""
-        if self.withheld:
-            return ()
-        titles = {one.title for one in self.regions}
-        brain = next((item for item in self.measurements if item.name not in titles), None)
-        return reference_offsets(self.maps, brain, self.source.stack.echo_times_s)
-
-    def iron_of(self, measured: MeasuredRegion) -> Iron | None:
-        """The estimate of iron in a region; None where nobody asks, or it is no nucleus with a number."""
-        if not self.iron or self.withheld or measured.measurement is None:
-            return None
-        return iron(measured.region.structure, measured.measurement.mean_ppb)
-
-    @cached_property
     def _identity(self) -> str:
         return identity_digest(self.source.template)
 
@@ -167,6 +150,11 @@ class ProductContext:
     def template(self) -> Dataset:
         """The header that patient, study and equipment are copied from."""
         return self.source.template
+
+    @property
+    def echo_times_s(self) -> tuple[float, ...]:
+        """Of the source."""
+        return self.source.stack.echo_times_s
 
     @property
     def content_sha256(self) -> str:

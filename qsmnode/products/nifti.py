@@ -60,7 +60,7 @@ class NiftiResult:
         content_sha256: of what was read.
         sources: the files that it was made from, where they may be named.
         dataset: the folder of the BIDS dataset that the sources lie in, where they do.
-        transforms, regions, region_failure: as in a product's context.
+        transforms, regions, region_failure, iron: as in a product's context.
     """
 
     maps: Maps
@@ -77,6 +77,7 @@ class NiftiResult:
     transforms: str = ""
     regions: tuple[MeasuredRegion, ...] = ()
     region_failure: Issue | None = None
+    iron: bool = False
 
     @property
     def withheld(self) -> bool:
@@ -109,12 +110,18 @@ def result_of(context: ProductContext) -> NiftiResult:
         recipe=context.recipe,
         measurements=context.measurements,
         findings=context.findings,
-        remarks=(*source.remarks, *in_words(context.regions)),
+        remarks=(*source.remarks, *in_words(context.regions), *_missing(context)),
         content_sha256=source.content_sha256,
         transforms=context.transforms,
         regions=context.regions,
         region_failure=context.region_failure,
+        iron=context.iron,
     )
+
+
+def _missing(context: ProductContext) -> tuple[str, ...]:
+    failed = context.region_failure
+    return () if failed is None else (f"no regions of interest: {failed.words}",)
 
 
 def write(made: ProductContext | NiftiResult, folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from highdicom.sr import (
     Comprehensive3DSR,
     FindingSite,
     Measurement,
+    MeasurementProperties,
     MeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
     ReferencedSegment,
@@ -35,7 +36,7 @@ from qsmnode import __version__
 from qsmnode.errors import NotEligible
 from qsmnode.measure import statistics
 from qsmnode.measure.regions import REPEATABILITY, MeasuredRegion
-from qsmnode.products import codes, document, qsm_series, segmentation
+from qsmnode.products import codes, document, numbers, qsm_series, segmentation
 from qsmnode.products.context import Plan, ProductContext
 from qsmnode.products.identity import MANUFACTURER, plain
 from qsmnode.products.revision import REFUSAL_REPORT, name_document, titled
@@ -46,7 +47,7 @@ NEEDS = (qsm_series.NAME,)
 
 def series_uid(context: ProductContext) -> str:
     """The series that holds it."""
-    return context.uid(NAME, "series", *context.drawn)
+    return context.uid(NAME, "series", *context.told)
 
 
 def plan(context: ProductContext) -> Plan:
@@ -55,7 +56,7 @@ def plan(context: ProductContext) -> Plan:
         series_uid=series_uid(context),
         series_number=context.series_number(2),
         sop_class_uid=str(Comprehensive3DSRStorage),
-        sop_instance_uids=(context.uid(NAME, "document", *context.drawn),),
+        sop_instance_uids=(context.uid(NAME, "document", *context.told),),
     )
 
 
@@ -82,8 +83,7 @@ def build(context: ProductContext) -> list[Dataset]:
         is_verified=False,
         series_description=titled(context.title("QSM report"), context.revision),
     )
-    if context.findings or context.regions or context.region_failure:
-        report.CodingSchemeIdentificationSequence = codes.scheme_identification()
+    report.CodingSchemeIdentificationSequence = codes.scheme_identification()
     document.settle(report, context)
     name_document(report, context.replaces.get(NAME), context.replaces.get(REFUSAL_REPORT))
     return [report]
@@ -143,6 +143,7 @@ def remarks(context: ProductContext) -> list[tuple[Code, str]]:
         )
         for item in context.measurements
     ]
+    lines += [(codes.COMMENT, f"{offset}.") for offset in numbers.offsets(context)]
     if _reported(context):
         lines.append((codes.COMMENT, f"For comparison in time: {REPEATABILITY}."))
     lines.append((codes.QUALITY_ASSESSMENT, f"voxels clipped in the QSM series = {clipped}"))
@@ -173,7 +174,7 @@ def _group(
         finding_type=codes.BRAIN,
         finding_sites=[FindingSite(codes.BRAIN)],
         algorithm_id=_algorithm(context),
-        measurements=_numbers(measured),
+        measurements=[*_numbers(measured), *_offsets(context)],
         source_images=[
             SourceImageForMeasurementGroup(images[index].SOPClassUID, images[index].SOPInstanceUID)
             for index in inside
@@ -198,10 +199,9 @@ def _region_group(
         finding_type=region.structure,
         finding_sites=[FindingSite(region.structure, laterality=codes.SIDES.get(region.side))],
         algorithm_id=_algorithm(context),
-        measurements=_numbers(measured.measurement),
+        measurements=[*_numbers(measured.measurement), *_iron(context, measured)],
         qualitative_evaluations=[
-            QualitativeEvaluation(codes.QUALITY_ISSUE, codes.REGION_ISSUES[issue.kind])
-            for issue in measured.issues
+            QualitativeEvaluation(codes.QUALITY_ISSUE, code) for code in _against(context, measured)
         ],
     )
 
@@ -217,6 +217,55 @@ def _numbers(measured: statistics.Measurement) -> list[Measurement]:
         *(_susceptibility(value, derivation) for value, derivation in _statistics(measured)),
         Measurement(name=codes.VOLUME, value=volume, unit=codes.CUBIC_CENTIMETRE),
     ]
+
+
+def _offsets(context: ProductContext) -> list[Measurement]:
+    """Where other references lie on the map's scale."""
+    return [
+        Measurement(
+            name=codes.OFFSETS[offset.name],
+            value=offset.ppb,
+            unit=codes.PPB,
+            derivation=codes.MEAN,
+            finding_sites=[FindingSite(offset.structure)],
+        )
+        for offset in numbers.offsets(context)
+        if offset.ppb is not None
+    ]
+
+
+def _iron(context: ProductContext, measured: MeasuredRegion) -> list[Measurement]:
+    """The estimate of iron with its uncertainty and what it rests on, where there is one."""
+    found = numbers.iron_in(context, measured)
+    if found is None or found.ug_per_g is None or found.sd_ug_per_g is None:
+        return []
+    uncertainty = MeasurementProperties(
+        upper_measurement_uncertainty=found.sd_ug_per_g, lower_measurement_uncertainty=found.sd_ug_per_g
+    )
+    for item in uncertainty:  # TID 310 wants the unit of the number itself
+        item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence = codes.sequence_of(
+            codes.MICROGRAM_PER_GRAM
+        )
+    return [
+        Measurement(
+            name=codes.IRON,
+            value=found.ug_per_g,
+            unit=codes.MICROGRAM_PER_GRAM,
+            algorithm_id=AlgorithmIdentification(
+                name=f"{MANUFACTURER} iron",
+                version=__version__,
+                parameters=[plain(numbers.iron_in_words(context, found))],
+            ),
+            properties=uncertainty,
+        )
+    ]
+
+
+def _against(context: ProductContext, measured: MeasuredRegion) -> list[Code]:
+    """What speaks against a region, and why an estimate of it is missing."""
+    found = numbers.iron_in(context, measured)
+    missing = [codes.NO_IRON] if found is not None and found.ug_per_g is None else []
+    return [*(codes.REGION_ISSUES[issue.kind] for issue in measured.issues), *missing]
 
 
 def _statistics(measured: statistics.Measurement) -> list[tuple[float, Code]]:

@@ -11,48 +11,24 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from qsmnode import __version__
-from qsmnode.engine.types import Maps
+from qsmnode.measure.offsets import Offset
 from qsmnode.measure.regions import REPEATABILITY, Issue, MeasuredRegion
 from qsmnode.measure.statistics import Measurement, reference_statement, stated
 from qsmnode.products import codes
-from qsmnode.products.context import RecipeFacts
 from qsmnode.products.identity import plain
-from qsmnode.products.segmentation import Named, tracking
+from qsmnode.products.numbers import Numbers, iron_in, iron_in_words, offsets, tells_iron, whole_brain
+from qsmnode.products.segmentation import tracking
 from qsmnode.products.storage import open_private
 
 CSV, JSON = "measurements.csv", "measurements.json"
 UNIT = "ppb"
+REGION, OFFSET = "region", "reference offset"  # kinds of lines in the CSV
 _NUMBERS = ("volume_ml", "mean_ppb", "sd_ppb", "median_ppb", "p5_ppb", "p95_ppb")
 
 Row = dict[str, Any]
-
-
-class Numbers(Named, Protocol):
-    """A reconstruction with what was measured in it, whatever its source came in."""
-
-    @property
-    def maps(self) -> Maps: ...
-
-    @property
-    def measurements(self) -> tuple[Measurement, ...]: ...
-
-    @property
-    def regions(self) -> tuple[MeasuredRegion, ...]: ...
-
-    @property
-    def region_failure(self) -> Issue | None: ...
-
-    @property
-    def recipe(self) -> RecipeFacts: ...
-
-    @property
-    def withheld(self) -> bool: ...
-
-    @property
-    def content_sha256(self) -> str: ...
 
 
 def write(context: Numbers, folder: Path) -> list[Path]:
@@ -67,10 +43,32 @@ def write(context: Numbers, folder: Path) -> list[Path]:
 
 def rows(context: Numbers) -> list[Row]:
     """A line for each region: the whole brain, then the regions of interest in the order of their numbers."""
-    regions = {region.title: region for region in context.regions}
-    brain = next((item for item in context.measurements if item.name not in regions), None)
+    brain = whole_brain(context)
     whole = [] if brain is None else [_row(context, brain, None)]
     return [*whole, *(_row(context, region.measurement, region) for region in context.regions)]
+
+
+def offset_rows(context: Numbers) -> list[Row]:
+    """A line for each reference: where it lies on the map's scale, or why nobody knows."""
+    return [
+        {
+            "reference": offset.name,
+            "code": offset.structure.value,
+            "code_scheme": offset.structure.scheme_designator,
+            "code_meaning": offset.structure.meaning,
+            "status": _offset_status(context, offset),
+            "issues": offset.reason,
+            "offset_ppb": offset.ppb,
+            "meaning": offset.meaning,
+        }
+        for offset in offsets(context)
+    ]
+
+
+def _offset_status(context: Numbers, offset: Offset) -> str:
+    if context.withheld:
+        return "withheld"
+    return "absent" if offset.ppb is None else "measured"
 
 
 def about(context: Numbers) -> Mapping[str, Any]:
@@ -108,10 +106,20 @@ def _row(context: Numbers, measured: Measurement | None, region: MeasuredRegion 
         "voxels": 0 if measured is None else measured.voxels,
         "voxels_left_out": None if measured is None else measured.excluded_voxels,
         **{name: None if given is None else stated(getattr(given, name)) for name in _NUMBERS},
+        **(_iron(context, region) if tells_iron(context) else {}),
         "drawn_by": "the map's mask" if drawn is None else plain(drawn.drawn_by),
         "experimental": False if drawn is None else drawn.experimental,
         "tracking_id": named.identifier,
         "tracking_uid": named.uid,
+    }
+
+
+def _iron(context: Numbers, region: MeasuredRegion | None) -> Row:
+    found = None if region is None else iron_in(context, region)
+    return {
+        "iron_ug_g": None if found is None else found.ug_per_g,
+        "iron_sd_ug_g": None if found is None else found.sd_ug_per_g,
+        "iron_note": "" if found is None else plain(iron_in_words(context, found)),
     }
 
 
@@ -129,14 +137,24 @@ def _status(context: Numbers, measured: Measurement | None, region: MeasuredRegi
 
 def _as_csv(context: Numbers) -> str:
     shared = about(context)
-    lines = [{**row, **shared} for row in rows(context)]
+    lines = [{"kind": REGION, **row, "meaning": ""} for row in rows(context)]
+    lines += [_as_region(row) for row in offset_rows(context)]
+    lines = [{**line, **shared} for line in lines]
     text = io.StringIO(newline="")
-    names = list(lines[0]) if lines else [*shared]
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    names = dict.fromkeys(name for line in lines for name in line)
+    writer = csv.DictWriter(text, [*names], lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()
 
 
+def _as_region(offset: Row) -> Row:
+    """A reference in the columns of regions, under a name that no region has: its offset is a mean."""
+    name = f"{OFFSET}: {offset['reference']}"
+    named = {"kind": OFFSET, "region": name, "mean_ppb": offset["offset_ppb"]}
+    return named | {name: value for name, value in offset.items() if name not in ("reference", "offset_ppb")}
+
+
 def _as_json(context: Numbers) -> str:
-    return json.dumps({**about(context), "regions": rows(context)}, indent=2, allow_nan=False) + "\n"
+    told = {**about(context), "regions": rows(context), "reference_offsets": offset_rows(context)}
+    return json.dumps(told, indent=2, allow_nan=False) + "\n"

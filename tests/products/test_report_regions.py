@@ -69,7 +69,7 @@ def of_rows(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     return {
         row["tracking_uid"]: {name: float(row[name]) for name in NUMBERS}
         for row in rows
-        if row["mean_ppb"] not in (None, "")
+        if row["mean_ppb"] not in (None, "") and row.get("kind", "region") == "region"
     }
 
 
@@ -146,6 +146,8 @@ def test_the_tables_say_what_their_numbers_are(regions: ProductContext, tmp_path
     assert told["software"].startswith("qsmnode ")
     with csv_path.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
+    rows, references = rows[:-2], rows[-2:]
+    assert [row["kind"] for row in references] == ["reference offset"] * 2
     assert [row["status"] for row in rows] == ["measured", "measured", "flagged", "measured", "flagged"] + [
         "absent"
     ] * 2

@@ -64,7 +64,7 @@ def _chosen(context: ProductContext) -> tuple[str, ...]:
     """What decides about the page beyond the map."""
     style = context.page
     window = context.style(qsm_series.NAME).window
-    return (style.language, style.form, style.logo.hex(), str(window or ""), *context.drawn)
+    return (style.language, style.form, style.logo.hex(), str(window or ""), *context.told)
 
 
 def _as_capture(page: Dataset, picture: Image.Image, context: ProductContext) -> None:
