@@ -289,7 +289,8 @@ def _sample() -> ProductContext:
         stack=EchoStack(array, np.zeros_like(array), (0.01, 0.02), 123.2, grid),
         slices=tuple(
             SliceSource(
-                (0.0, 0.0, z), (ImageReference(MRImageStorage, f"2.25.{2 + z:.0f}", None, "phase", 1),)
+                (0.0, 0.0, z),
+                (ImageReference(MRImageStorage, f"2.25.{2 + z:.0f}", None, "phase", 1, "2.25.1"),),
             )
             for z in (0.0, 1.0)
         ),

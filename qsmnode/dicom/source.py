@@ -50,6 +50,7 @@ class ImageReference:
     frame_number: int | None
     kind: str
     echo: int
+    series_instance_uid: str
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ def _read(
     template: ImageView | None = None
     units: set[PhaseUnit] = set()
     for uid, loaded in read_all(paths, wanted, encoding):
-        sop_class = text(loaded.dataset, "SOPClassUID")
+        sop_class, series = (text(loaded.dataset, name) for name in ("SOPClassUID", "SeriesInstanceUID"))
         units |= loaded.units
         for image in by_uid[uid]:
             index, z = image.frame_index or 0, grid.index_of[image.position]
@@ -217,7 +218,7 @@ def _read(
                 raise NotEligible(f"an image has {picture.shape} pixels, its acquisition {(rows, columns)}")
             arrays[USED_KINDS[image.kind], echo, z] = picture
             number = None if image.frame_index is None else index + 1
-            references[z].append(ImageReference(sop_class, uid, number, image.kind, echo + 1))
+            references[z].append(ImageReference(sop_class, uid, number, image.kind, echo + 1, series))
             if (image.kind, echo, z) == (acquisition.pair[0], 0, 0):
                 template = loaded.views[index]
     if template is None:

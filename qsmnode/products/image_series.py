@@ -139,10 +139,10 @@ class ImageSeries:
             image.SamplesPerPixel = 1
             image.PhotometricInterpretation = "MONOCHROME2"
             image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
-            image["SmallestImagePixelValue"] = _signed("SmallestImagePixelValue", int(plane.min()))
-            image["LargestImagePixelValue"] = _signed("LargestImagePixelValue", int(plane.max()))
-            image["SmallestPixelValueInSeries"] = _signed("SmallestPixelValueInSeries", smallest)
-            image["LargestPixelValueInSeries"] = _signed("LargestPixelValueInSeries", largest)
+            image["SmallestImagePixelValue"] = signed("SmallestImagePixelValue", int(plane.min()))
+            image["LargestImagePixelValue"] = signed("LargestImagePixelValue", int(plane.max()))
+            image["SmallestPixelValueInSeries"] = signed("SmallestPixelValueInSeries", smallest)
+            image["LargestPixelValueInSeries"] = signed("LargestPixelValueInSeries", largest)
             image.PixelData = plane.astype("<i2").tobytes()
             image["PixelData"].VR = "OW"
         return images
@@ -159,7 +159,7 @@ class ImageSeries:
             image.SOPInstanceUID = sop_instance_uid
             image.InstanceNumber = index + 1
             _place(image, context, index)
-            image.SourceImageSequence = Sequence(_references(context, index))
+            image.SourceImageSequence = Sequence(references(context, index))
             images.append(image)
         return images
 
@@ -189,7 +189,7 @@ class ImageSeries:
             centre, width = style.window[0] / pixels.step, style.window[1] / pixels.step
         image.WindowCenter, image.WindowWidth = f"{centre:.10g}", f"{width:.10g}"
         image.WindowCenterWidthExplanation = self.title.replace(" ", ", ")
-        image.RealWorldValueMappingSequence = Sequence([self._mapping(pixels.step)])
+        image.RealWorldValueMappingSequence = Sequence([self.mapping(pixels.step)])
         return image
 
     def _describe(self, image: Dataset, context: ProductContext) -> None:
@@ -205,13 +205,14 @@ class ImageSeries:
         if self.derivation is not None:
             image.DerivationCodeSequence = codes.sequence_of(self.derivation)
 
-    def _mapping(self, step: float) -> Dataset:
+    def mapping(self, step: float) -> Dataset:
+        """Unit and quantity of the stored numbers, ``step`` of the unit each."""
         item = Dataset()
         item.LUTExplanation = self.explanation
         item.LUTLabel = self.label
         item.MeasurementUnitsCodeSequence = codes.sequence_of(self.unit)
-        item["RealWorldValueFirstValueMapped"] = _signed("RealWorldValueFirstValueMapped", SMALLEST)
-        item["RealWorldValueLastValueMapped"] = _signed("RealWorldValueLastValueMapped", LARGEST)
+        item["RealWorldValueFirstValueMapped"] = signed("RealWorldValueFirstValueMapped", SMALLEST)
+        item["RealWorldValueLastValueMapped"] = signed("RealWorldValueLastValueMapped", LARGEST)
         item.RealWorldValueIntercept = 0.0
         item.RealWorldValueSlope = step
         if self.quantity is not None:
@@ -243,17 +244,17 @@ def in_steps(values: Float, steps: float) -> npt.NDArray[np.float64]:
 
 def _place(image: Dataset, context: ProductContext, index: int) -> None:
     source = context.source
-    image.ImagePositionPatient = _decimals(source.slices[index].position_mm)
-    image.ImageOrientationPatient = _decimals(source.orientation)
-    image.PixelSpacing = _decimals(source.pixel_spacing_mm)
-    image.SliceThickness = _decimal(source.slice_thickness_mm)
-    image.SpacingBetweenSlices = _decimal(source.slice_spacing_mm)
-    image.SliceLocation = _decimal(
+    image.ImagePositionPatient = decimals(source.slices[index].position_mm)
+    image.ImageOrientationPatient = decimals(source.orientation)
+    image.PixelSpacing = decimals(source.pixel_spacing_mm)
+    image.SliceThickness = decimal(source.slice_thickness_mm)
+    image.SpacingBetweenSlices = decimal(source.slice_spacing_mm)
+    image.SliceLocation = decimal(
         along_normal(source.slices[index].position_mm, slice_normal(source.orientation))
     )
 
 
-def _references(context: ProductContext, index: int) -> list[Dataset]:
+def references(context: ProductContext, index: int) -> list[Dataset]:
     """The images of this slice, frames of one object in one item."""
     frames: dict[tuple[str, str], list[int]] = {}
     for reference in context.source.slices[index].references:
@@ -273,15 +274,15 @@ def _references(context: ProductContext, index: int) -> list[Dataset]:
     return items
 
 
-def _signed(keyword: str, value: int) -> DataElement:
+def signed(keyword: str, value: int) -> DataElement:
     """An attribute whose VR follows PixelRepresentation, as signed 16 bit."""
     return DataElement(keyword, "SS", value)
 
 
-def _decimals(values: tuple[float, ...]) -> list[str]:
-    return [_decimal(value) for value in values]
+def decimals(values: tuple[float, ...]) -> list[str]:
+    return [decimal(value) for value in values]
 
 
-def _decimal(value: float) -> str:
+def decimal(value: float) -> str:
     """A decimal string of at most 16 characters, as exact as they allow."""
     return format_number_as_ds(float(value))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydicom import Dataset
 
-from qsmnode.products import parametric_map, qsm_series, report_sr, segmentation
+from qsmnode.products import parametric_map, qsm_enhanced, qsm_series, report_sr, segmentation
 from qsmnode.products.context import Plan, ProductContext
 from qsmnode.products.further_maps import FURTHER_MAPS
 from qsmnode.products.image_series import ImageSeries
@@ -53,7 +53,18 @@ _FLOAT = Product(
     parametric_map.plan,
     parametric_map.build,
 )
-_ALL = (_of_images(qsm_series.SERIES), _REPORT, _SEGMENTATION, _PAGE, _FLOAT, *map(_of_images, FURTHER_MAPS))
+_ENHANCED = Product(
+    qsm_enhanced.NAME, qsm_enhanced.NEEDS, qsm_enhanced.series_uid, qsm_enhanced.plan, qsm_enhanced.build
+)
+_ALL = (
+    _of_images(qsm_series.SERIES),
+    _REPORT,
+    _SEGMENTATION,
+    _PAGE,
+    _FLOAT,
+    _ENHANCED,
+    *map(_of_images, FURTHER_MAPS),
+)
 
 PRODUCTS: Mapping[str, Product] = {product.name: product for product in _ALL}
 

@@ -96,10 +96,10 @@ def references(index: int, enhanced: bool) -> tuple[ImageReference, ...]:
         for echo in range(1, len(ECHO_TIMES_S) + 1):
             if enhanced:
                 frame = 1 + index + SHAPE[2] * (echo - 1 + len(ECHO_TIMES_S) * number)
-                found.append(ImageReference(ENHANCED_MR, "1.2.3.4.6", frame, kind, echo))
+                found.append(ImageReference(ENHANCED_MR, "1.2.3.4.6", frame, kind, echo, "1.2.3.4.5"))
             else:
                 uid = f"1.2.3.4.{6 + number}.{echo}.{index + 1}"
-                found.append(ImageReference(MR, uid, None, kind, echo))
+                found.append(ImageReference(MR, uid, None, kind, echo, f"1.2.3.4.{5 + 10 * number}"))
     return tuple(found)
 
 
