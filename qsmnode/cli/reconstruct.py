@@ -51,12 +51,18 @@ def add(verbs: Any) -> None:
         help="only warn of what this acceptance check finds, such as filtered_phase for a phantom in a "
         "shimmed field (see `acceptance.severity` in `qsmnode config`); repeatable",
     )
-    verb.add_argument(
+    regions = verb.add_mutually_exclusive_group()
+    regions.add_argument(
         "--roi",
         type=Path,
         metavar="FILE",
         help="regions to measure: a DICOM Segmentation of the study, or NIfTI labels in the images' space "
         "with a .json or .tsv of the same name beside them (number, name, code, laterality)",
+    )
+    regions.add_argument(
+        "--nuclei",
+        action="store_true",
+        help="let the atlas find deep nuclei and measure them (experimental; needs the extra [atlas])",
     )
     verb.add_argument(
         "--format",
@@ -82,11 +88,19 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.verb_parser.error("the following arguments are required: --out or --bids")
     if arguments.bids is None and (arguments.subject or arguments.session):
         arguments.verb_parser.error("--subject and --session need --bids DIR")
+    if arguments.nuclei and (why := _why_no_nuclei()):
+        raise UsageError(f"--nuclei: {why}")
     recipe = _recipe(arguments.recipe, arguments.step)
     limits = AcceptanceSettings.default().tolerating(arguments.accept)
     of_kind = _scans if holds_nifti(arguments.path) else _acquisitions
     of_kind(arguments, recipe, limits)
     return 0
+
+
+def _why_no_nuclei() -> str:
+    from qsmnode.node.regions.nuclei import why_unavailable
+
+    return why_unavailable()
 
 
 def _destination(arguments: argparse.Namespace) -> Destination:
@@ -108,7 +122,9 @@ def _acquisitions(arguments: argparse.Namespace, recipe: Recipe, limits: Accepta
     for acquisition, place, folder in zip(acquisitions, places, folders, strict=True):
         destination.prepare(folder)
         with ProgressLine(acquisition.description) as progress:
-            context = reconstruct_acquisition(found, acquisition, recipe, progress, limits, arguments.roi)
+            context = reconstruct_acquisition(
+                found, acquisition, recipe, progress, limits, arguments.roi, nuclei=arguments.nuclei
+            )
         _say(
             acquisition.description, destination.write_context(context, folder, place), folder, arguments.bids
         )
@@ -128,7 +144,9 @@ def _scans(arguments: argparse.Namespace, recipe: Recipe, limits: AcceptanceSett
         destination.prepare(folder, scan.dataset)
         try:
             with ProgressLine(scan.label) as progress:
-                result = reconstruct_scan(scan, recipe, progress, limits, arguments.roi)
+                result = reconstruct_scan(
+                    scan, recipe, progress, limits, arguments.roi, nuclei=arguments.nuclei
+                )
         except NotEligible as error:
             refused.append(f"{scan.label}: {error}")
             continue

@@ -26,11 +26,12 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: every mistake in it.
     """
+    from qsmnode.node.regions.nuclei import why_unavailable
     from qsmnode.products.registry import PRODUCTS
 
     needs = {name: product.needs for name, product in PRODUCTS.items()}
     images = [name for name, product in PRODUCTS.items() if product.is_images]
-    return load(path, recipes=check_recipe, products=needs, series=images)
+    return load(path, recipes=check_recipe, products=needs, series=images, nuclei=why_unavailable)
 
 
 def check_recipe(recipe: object) -> None:

@@ -22,6 +22,7 @@ from qsmnode.config.match import (
 from qsmnode.config.node import NodeSettings
 from qsmnode.config.page import PageSettings
 from qsmnode.config.peers import DicomPeer, FolderPeer, Peer, WebPeer
+from qsmnode.config.regions import RegionFolder, RegionProgram, Regions
 from qsmnode.config.routes import Route
 from qsmnode.config.series import SeriesSettings
 from qsmnode.config.site import Config
@@ -53,6 +54,9 @@ __all__ = [
     "Range",
     "RangeCondition",
     "RegexCondition",
+    "RegionFolder",
+    "RegionProgram",
+    "Regions",
     "Route",
     "SeriesSettings",
     "SeveritySettings",

@@ -16,6 +16,7 @@ from qsmnode.config.overrides import apply_overrides
 from qsmnode.config.peer_checks import check_folders, check_node, check_peers
 from qsmnode.config.placeholders import fill_placeholders
 from qsmnode.config.reader import MAX_BYTES, read_yaml
+from qsmnode.config.region_checks import check_regions
 from qsmnode.config.route_checks import check_routes
 from qsmnode.config.series_checks import check_series
 from qsmnode.config.site import Config
@@ -33,6 +34,7 @@ def load(
     recipes: Callable[[object], None] | None = None,
     products: Collection[str] | None = None,
     series: Collection[str] | None = None,
+    nuclei: Callable[[], str] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Config:
     """The configuration in ``path``, with the environment's overrides and secrets.
@@ -43,6 +45,7 @@ def load(
         products: the names of all products, or a mapping of each to those that it refers to; None: not looked
             at.
         series: the names of the products that are series of images; None: not looked at.
+        nuclei: why nuclei cannot be found on this machine, "" where they can; None: not looked at.
         environ: where ``QSMNODE__...`` and ``${env:...}`` are looked up.
 
     Raises:
@@ -57,6 +60,7 @@ def load(
         recipes=recipes,
         products=products,
         series=series,
+        nuclei=nuclei,
         environ=environ,
     )
 
@@ -69,6 +73,7 @@ def load_text(
     recipes: Callable[[object], None] | None = None,
     products: Collection[str] | None = None,
     series: Collection[str] | None = None,
+    nuclei: Callable[[], str] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Config:
     """As ``load``, for text at hand.
@@ -77,7 +82,7 @@ def load_text(
         text: the YAML.
         file: its name in messages.
         base_folder: where relative paths start from.
-        recipes, products, series, environ: as for ``load``.
+        recipes, products, series, nuclei, environ: as for ``load``.
 
     Raises:
         ConfigError: with every problem, each at its file, line and column.
@@ -92,6 +97,7 @@ def load_text(
     if config is not None:
         check_folders(document, config)
     check_routes(document, recipes, products)
+    check_regions(document, config, nuclei)
     check_series(document, series)
     if config is None or document.problems:
         raise ConfigError(sorted(set(document.problems)))

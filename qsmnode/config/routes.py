@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from qsmnode.config.acceptance import AcceptanceSettings
 from qsmnode.config.match import Match
+from qsmnode.config.regions import Regions, checked_form
 from qsmnode.config.values import Settings, Text
 
 
@@ -36,7 +37,17 @@ class Route(Settings):
     acceptance: AcceptanceSettings | None = Field(
         None, description="Limits and severities that are others on this route than at the top level."
     )
+    regions: Regions | None = Field(
+        None,
+        description="Regions of interest whose numbers stand in the report: nuclei, which an atlas finds"
+        " (experimental); a folder where somebody leaves them; or a program that draws them.",
+    )
     task: Literal["qsm"] = Field("qsm", description="What kind of job the route starts.")
+
+    @field_validator("regions", mode="before")
+    @classmethod
+    def _regions_form(cls, value: Any) -> Any:
+        return None if value is None else checked_form(value)
 
     @field_validator("recipe", mode="before")
     @classmethod

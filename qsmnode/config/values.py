@@ -113,7 +113,12 @@ def _check_host(value: str) -> str:
     return value
 
 
-def _absolute(value: Path, info: ValidationInfo) -> Path:
+def absolute(value: Path, info: ValidationInfo) -> Path:
+    """A path that starts from the configuration's folder where it is relative.
+
+    Raises:
+        ValueError: it begins with a tilde.
+    """
     text = str(value)
     if text.startswith("~"):
         raise ValueError("'~' is not expanded: write the whole path")
@@ -134,4 +139,4 @@ Text = Annotated[str, Field(min_length=1)]
 AETitle = Annotated[str, AfterValidator(_check_ae_title)]
 Host = Annotated[str, AfterValidator(_check_host)]
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
-FolderPath = Annotated[Path, AfterValidator(_absolute), BeforeValidator(_path_text)]
+FolderPath = Annotated[Path, AfterValidator(absolute), BeforeValidator(_path_text)]

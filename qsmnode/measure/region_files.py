@@ -12,8 +12,14 @@ from qsmnode.measure.grids import Box
 from qsmnode.measure.regions import Region
 
 
-def read_regions(path: Path, source: Source) -> tuple[Region, ...]:
+def read_regions(path: Path, source: Source, *, named: bool = True) -> tuple[Region, ...]:
     """Every region of a file, on the grid of a source's map.
+
+    Args:
+        path: of the file.
+        source: of the map.
+        named: whether a segmentation has to name the source's study and frame of reference; not where it was
+            drawn on the map itself, by somebody who is not told these.
 
     Raises:
         UsageError: there is no such file.
@@ -26,7 +32,7 @@ def read_regions(path: Path, source: Source) -> tuple[Region, ...]:
         return label_image.read(path, box)
     study, frame = (text(source.template, name) for name in ("StudyInstanceUID", "FrameOfReferenceUID"))
     try:
-        return segmentation_file.read(path, box, study, frame)
+        return segmentation_file.read(path, box, study if named else None, frame)
     except UnreadableDicom as error:
         raise NotEligible(
             f"{error}; regions come as DICOM Segmentation or as NIfTI (.nii, .nii.gz)"

@@ -50,13 +50,13 @@ class _Frame:
     thickness_mm: float | None
 
 
-def read(path: Path, box: Box, study: str, frame_of_reference: str) -> tuple[Region, ...]:
+def read(path: Path, box: Box, study: str | None, frame_of_reference: str) -> tuple[Region, ...]:
     """Every segment, on the map's grid, but for a whole brain: the map's own is measured anyway.
 
     Args:
         path: the object.
         box: the map's grid.
-        study: StudyInstanceUID of the map's source.
+        study: StudyInstanceUID of the map's source; None: whatever it names, its coordinates are the map's.
         frame_of_reference: its FrameOfReferenceUID.
 
     Raises:
@@ -91,7 +91,7 @@ def _told_apart(region: Region, regions: Sequence[Region]) -> Region:
     return replace(region, name=f"{region.name} {region.number}")
 
 
-def _reason_against(header: Dataset, study: str, frame_of_reference: str) -> str:
+def _reason_against(header: Dataset, study: str | None, frame_of_reference: str) -> str:
     """Why an object is no segmentation of this exam, "" where it is one."""
     sop_class = text(header, "SOPClassUID")
     kind = text(header, "SegmentationType").upper()
@@ -103,11 +103,12 @@ def _reason_against(header: Dataset, study: str, frame_of_reference: str) -> str
         ),
         (kind != "BINARY", f"expected a segmentation of type BINARY, got {kind or 'none'}"),
         (
-            text(header, "StudyInstanceUID") != study,
+            study is not None and text(header, "StudyInstanceUID") != study,
             "it belongs to another study; expected a segmentation of the study that is reconstructed",
         ),
         (
-            not frame_of_reference or text(header, "FrameOfReferenceUID") != frame_of_reference,
+            study is not None
+            and (not frame_of_reference or text(header, "FrameOfReferenceUID") != frame_of_reference),
             "it was drawn in another frame of reference, so that its place on the map is not known; draw it "
             "on a series of the frame of reference of the gradient-echo images",
         ),

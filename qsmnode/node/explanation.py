@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from qsmnode.config import Config
+from qsmnode.config.regions import as_plain
+from qsmnode.config.regions import in_words as regions_in_words
 from qsmnode.dicom.acceptance import header_findings, rejections
 from qsmnode.dicom.acquisition import Acquisition
 from qsmnode.dicom.completeness import assess
@@ -37,12 +39,14 @@ def _acquisition(
     limits = config.acceptance_on(decision.route)
     findings = () if acquisition.ignored else header_findings(acquisition, members, limits)
     whole = assess(acquisition)
+    taken = next((route for route in config.routes if route.name == decision.route), None)
     return {
         "description": acquisition.description,
         "instances": len(members),
         "kinds": sorted(acquisition.kinds),
         "echo_times_ms": [round(1000 * time, 4) for time in acquisition.echo_times_s],
         "route": decision.route,
+        "regions": "" if taken is None else regions_in_words(as_plain(taken.regions)),
         "outcome": str(decision.outcome),
         "reason": decision.reason,
         "routes": [
@@ -79,6 +83,8 @@ def in_words(explanation: dict[str, Any]) -> Iterator[str]:
     for item in explanation["acquisitions"]:
         yield f"acquisition: {item['description']}"
         yield f"  {item['reason']}"
+        if item["regions"]:
+            yield f"  regions of interest: {item['regions']}"
         for route in item["routes"]:
             yield f"    route {route['route']}: {route['outcome'].replace('_', ' ')}"
             for predicate in route["predicates"]:

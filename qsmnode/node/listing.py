@@ -6,6 +6,7 @@ import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
+from qsmnode.config.regions import in_words
 from qsmnode.ledger.store import Store
 
 _UNUSABLE_SHOWN = 100
@@ -61,6 +62,7 @@ def _job(store: Store, job: Any) -> dict[str, Any]:
         "reason": job.reason,
         "route": job.order.get("route"),
         "recipe_hash": job.recipe_hash,
+        "regions": in_words(job.order.get("regions")),
         "created": _iso(job.created_at),
         "started": _iso(job.started_at),
         "finished": _iso(job.finished_at),

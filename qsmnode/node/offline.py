@@ -19,6 +19,7 @@ from qsmnode.engine import Recipe
 from qsmnode.errors import NotEligible, UnreadableDicom, UsageError
 from qsmnode.measure.region_files import read_regions
 from qsmnode.node.reconstruction import reconstructed
+from qsmnode.node.regions.nuclei import draw_nuclei
 from qsmnode.node.wire.part10 import read_front
 from qsmnode.products.context import ProductContext
 
@@ -141,12 +142,15 @@ def reconstruct_acquisition(
     progress: Progress,
     limits: AcceptanceSettings | None = None,
     roi: Path | None = None,
+    *,
+    nuclei: bool = False,
 ) -> ProductContext:
     """Reconstruct one acquisition.
 
     Args:
         limits: of the acceptance checks; None: the defaults.
         roi: regions to measure: a DICOM Segmentation, or NIfTI labels with their lookup.
+        nuclei: whether the atlas looks for deep nuclei, instead.
 
     Raises:
         NotEligible: it cannot become a map, or the regions cannot be placed on it; says why.
@@ -162,6 +166,7 @@ def reconstruct_acquisition(
         limits=limits,
         findings=header_findings(acquisition, found.members(acquisition), limits),
         regions=regions,
+        draw=(lambda maps, source: draw_nuclei(maps, source.affine)) if nuclei else None,
     )
 
 

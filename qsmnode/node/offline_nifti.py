@@ -23,9 +23,12 @@ from qsmnode.measure import label_image
 from qsmnode.measure.grids import Box
 from qsmnode.measure.regions import Region, in_words, measure_regions
 from qsmnode.node.reconstruction import computed
+from qsmnode.node.regions.drawn import measured as measured_regions
+from qsmnode.node.regions.nuclei import draw_nuclei
 from qsmnode.products.nifti import NiftiResult
 
 Progress = Callable[[float, str], None]
+_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,15 @@ def reconstruct_scan(
     progress: Progress | None = None,
     limits: AcceptanceSettings | None = None,
     roi: Path | None = None,
+    *,
+    nuclei: bool = False,
 ) -> NiftiResult:
     """Reconstruct one scan; its maps get the axes and the affine of its files.
 
     Args:
         limits: of the acceptance checks; None: the defaults.
         roi: regions to measure: NIfTI labels with their lookup.
+        nuclei: whether the atlas looks for deep nuclei, instead.
 
     Raises:
         NotEligible: it cannot become a map, or the regions cannot be placed on it; names file and key, or
@@ -81,7 +87,11 @@ def reconstruct_scan(
     findings = header_findings(_facts(recording), [header], limits)
     done = computed(stack, recipe, limits, findings=findings, progress=progress)
     maps = _in_file_axes(done.maps, recording)
-    measured = measure_regions(maps, regions)
+    if nuclei:
+        measured, failure = measured_regions(maps, draw_nuclei(maps, _TO_LPS @ recording.placement.affine))
+    else:
+        measured, failure = measure_regions(maps, regions), None
+    missing = () if failure is None else (f"no regions of interest: {failure.words}",)
     return NiftiResult(
         maps=maps,
         affine=recording.placement.affine,
@@ -90,12 +100,20 @@ def reconstruct_scan(
         recipe=recipe,
         measurements=(*done.measurements, *(one.measurement for one in measured if one.measurement)),
         findings=done.findings,
-        remarks=(*map(str, done.findings), *recording.remarks, *remarks, *done.remarks, *in_words(measured)),
+        remarks=(
+            *map(str, done.findings),
+            *recording.remarks,
+            *remarks,
+            *done.remarks,
+            *in_words(measured),
+            *missing,
+        ),
         content_sha256=recording.content_sha256,
         sources=recording.sources,
         dataset=scan.dataset,
         transforms=done.transforms,
         regions=measured,
+        region_failure=failure,
     )
 
 
@@ -103,8 +121,7 @@ def _regions(roi: Path, recording: Recording) -> tuple[Region, ...]:
     """Regions in the files' axes."""
     if not roi.is_file() or not roi.name.lower().endswith(IMAGES):
         raise UsageError(f"--roi {roi}: expected a NIfTI label image, as the scan comes in NIfTI files")
-    to_lps = np.diag([-1.0, -1.0, 1.0, 1.0])
-    return label_image.read(roi, Box(recording.placement.shape, to_lps @ recording.placement.affine))
+    return label_image.read(roi, Box(recording.placement.shape, _TO_LPS @ recording.placement.affine))
 
 
 def _facts(recording: Recording) -> _Facts:

@@ -17,6 +17,8 @@ from qsmnode.engine.types import EchoStack, Maps
 from qsmnode.errors import Finding
 from qsmnode.measure.regions import Region, measure_regions
 from qsmnode.measure.statistics import Measurement, whole_brain
+from qsmnode.node.regions.drawn import Draw
+from qsmnode.node.regions.drawn import measured as measured_regions
 from qsmnode.products.context import ProductContext
 from qsmnode.products.page.style import PageStyle
 from qsmnode.products.revision import Replaced
@@ -38,6 +40,7 @@ def reconstructed(
     styles: Mapping[str, SeriesSettings] | None = None,
     page: PageStyle | None = None,
     regions: Sequence[Region] = (),
+    draw: Draw | None = None,
 ) -> ProductContext:
     """Reconstruct and measure.
 
@@ -47,6 +50,7 @@ def reconstructed(
         styles: how products present themselves, by name, where not as usual.
         page: what the site chooses of the one-page summary.
         regions: of interest, on the source's grid.
+        draw: who draws them on the finished map, instead; what then goes wrong is a reason and no error.
 
     Raises:
         NotEligible: the images cannot become a map; says why, with a finding for each reason.
@@ -59,12 +63,16 @@ def reconstructed(
         progress=progress,
         phase_is_unwrapped=source.phase_is_unwrapped,
     )
-    measured = measure_regions(done.maps, regions)
+    if draw is None:
+        measured, failure = measure_regions(done.maps, regions), None
+    else:
+        measured, failure = measured_regions(done.maps, draw(done.maps, source))
     return ProductContext(
         source=replace(source, warnings=(*source.warnings, *done.remarks), findings=done.findings),
         maps=done.maps,
         measurements=(*done.measurements, *(one.measurement for one in measured if one.measurement)),
         regions=measured,
+        region_failure=failure,
         recipe=recipe,
         created_at=created_at,
         node=node,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qsmnode.config import AcceptanceSettings, Route, SeriesSettings
+from qsmnode.config.regions import as_plain
 from qsmnode.node.recipes import WrittenOut
 
 
@@ -32,6 +33,7 @@ def job_order(
         "send_to": list(route.send_to),
         "acceptance": limits.model_dump(),
         "on_reject": route.on_reject,
+        "regions": as_plain(route.regions),
         "page": dict(page) if "page" in route.products else {},
         "series": {
             name: series[name].model_dump(exclude_none=True) for name in route.products if name in series

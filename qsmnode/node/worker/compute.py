@@ -15,22 +15,30 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from qsmnode.config import AcceptanceSettings, SeriesSettings
+from qsmnode.config.regions import from_plain
 from qsmnode.dicom.acceptance import header_findings
 from qsmnode.dicom.acquisition import Acquisition, group
 from qsmnode.dicom.instance import Instance
-from qsmnode.dicom.source import load
+from qsmnode.dicom.source import Source, load
 from qsmnode.engine import Recipe
 from qsmnode.engine.fourier import set_threads
+from qsmnode.engine.types import Maps
 from qsmnode.errors import EXIT_DONE, EXIT_NOT_ELIGIBLE, EXIT_UNEXPECTED, NotEligible
 from qsmnode.node.reconstruction import reconstructed
 from qsmnode.node.refusal import REFUSAL
+from qsmnode.node.regions.drawer import Drawer
+from qsmnode.node.regions.drawn import Drawn
 from qsmnode.node.worker import folder as job_folder
 from qsmnode.node.worker.limits import die_with_parent, limit_memory
 from qsmnode.node.worker.made import made
 from qsmnode.node.worker.refuse import refuse
+from qsmnode.products import codes
+from qsmnode.products.context import ProductContext
 from qsmnode.products.page.style import PageStyle
 from qsmnode.products.registry import PRODUCTS
 from qsmnode.products.revision import Replaced
@@ -78,6 +86,7 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
     acquisition = _the_acquisition(group(headers).acquisitions, headers)
     limits = AcceptanceSettings.model_validate(order.acceptance)
     source = load(acquisition, paths)
+    drawer = _drawer(folder, order, headers)
     context = reconstructed(
         source,
         Recipe.from_mapping(order.recipe),
@@ -92,6 +101,7 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
         page=_page(order.page),
         styles={name: SeriesSettings.model_validate(facts) for name, facts in order.series.items()},
         progress=lambda fraction, step: steps(_RECONSTRUCTION_SHARE * fraction, step),
+        draw=None if drawer is None else partial(_draw, steps, drawer),
     )
     products = []
     for name in order.products:
@@ -107,7 +117,38 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
         "reference": context.maps.reference,
         "algorithm": context.algorithm,
     }
+    if drawer is not None:
+        facts["regions"] = _of_regions(context, drawer.drawn)
     return job_folder.Result(products=tuple(products), facts=facts)
+
+
+def _drawer(folder: Path, order: job_folder.Order, headers: Sequence[Instance]) -> Drawer | None:
+    """Who draws regions, None where nobody was asked to."""
+    regions = from_plain(order.regions)
+    if regions is None:
+        return None
+    series = tuple(sorted({header.series_uid for header in headers}))
+    return Drawer(regions, series, folder / job_folder.REGIONS, order.threads)
+
+
+def _draw(steps: _Steps, drawer: Drawer, maps: Maps, source: Source) -> Drawn:
+    """Let it draw; what a program said goes to the job's own log."""
+    steps(_RECONSTRUCTION_SHARE, "regions")
+    drawn = drawer(maps, source)
+    for line in drawn.output:
+        print(f"regions: {line}", file=sys.stderr)
+    return drawn
+
+
+def _of_regions(context: ProductContext, drawn: Drawn) -> dict[str, Any]:
+    """What became of the regions, for whoever looks at the job."""
+    failure = context.region_failure
+    return {
+        "measured": sum(one.measurement is not None for one in context.regions),
+        "without_numbers": sum(one.measurement is None for one in context.regions),
+        "failure": "" if failure is None else f"{codes.REGION_ISSUES[failure.kind].value}: {failure.words}",
+        "output": list(drawn.output),
+    }
 
 
 def _page(chosen: Mapping[str, str]) -> PageStyle:

@@ -12,11 +12,17 @@ _FIRST_BACKOFF_S = 5.0
 
 @dataclass(frozen=True)
 class Ended:
-    """What the role saw of an attempt's end."""
+    """What the role saw of an attempt's end.
+
+    Attributes:
+        timed_out_s: how long it ran where that was too long.
+        for_regions_s: how much of that its regions were granted.
+    """
 
     returncode: int
     result: Result | None
     timed_out_s: float | None = None
+    for_regions_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,14 @@ def outcome(ended: Ended, failures: int, attempts: int) -> Outcome:
     return Outcome(False, f"{reason} (attempt {failures + 1} of {attempts})", _FIRST_BACKOFF_S * 2**failures)
 
 
+def _more(ended: Ended) -> str:
+    """What was granted beyond the setting."""
+    return f" with {ended.for_regions_s:g} s for its regions" if ended.for_regions_s else ""
+
+
 def _reason(ended: Ended) -> tuple[str, bool]:
     if ended.timed_out_s is not None:
-        return f"ran longer than jobs.timeout_s = {ended.timed_out_s:g} s and was ended", True
+        return f"ran longer than jobs.timeout_s{_more(ended)} = {ended.timed_out_s:g} s and was ended", True
     if ended.result is not None and ended.result.reason:
         return ended.result.reason, ended.result.retryable
     if ended.returncode < 0:

@@ -6,6 +6,7 @@
     <folder>/headers.json   what the node read from their headers, in the order of the files
     <folder>/input/*.dcm    the source instances
     <folder>/output/*.dcm   the objects made
+    <folder>/regions/       while a program draws regions: what it gets and leaves
     <folder>/result.json    written last, and only whole: what was made, or why not (Result)
     <folder>/stderr.log     for people
 """
@@ -29,6 +30,7 @@ HEADERS = "headers.json"
 RESULT = "result.json"
 INPUT = "input"
 OUTPUT = "output"
+REGIONS = "regions"
 STDERR = "stderr.log"
 
 
@@ -43,6 +45,7 @@ class Order:
         acceptance: limits of the acceptance checks.
         series: how products present themselves, by name.
         page: what the site chooses of the one-page summary.
+        regions: where regions of interest come from, as the configuration writes it; None: there are none.
         findings: of a refusal: why there is no map.
         description: of the acquisition, in words.
         content: of a refusal: hash over the acquisition's instances.
@@ -62,6 +65,7 @@ class Order:
     acceptance: Mapping[str, Any] = field(default_factory=dict)
     series: Mapping[str, Any] = field(default_factory=dict)
     page: Mapping[str, str] = field(default_factory=dict)
+    regions: Any = None
     findings: tuple[Mapping[str, str], ...] = ()
     description: str = ""
     content: str = ""

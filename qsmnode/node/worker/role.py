@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from qsmnode.config import Config
+from qsmnode.config.regions import patience_s
 from qsmnode.errors import Finding
 from qsmnode.ledger.acquisitions import AcquisitionRow
 from qsmnode.ledger.jobs import JobRow
@@ -114,6 +115,7 @@ class Worker:
             acceptance=job.order.get("acceptance", {}),
             series=job.order.get("series", {}),
             page=job.order.get("page", {}),
+            regions=job.order.get("regions"),
             findings=tuple(job.order.get("findings", ())),
             description=acquisition.description,
             content=job.order.get("content", ""),
@@ -150,7 +152,9 @@ class Worker:
 
     def _attempt(self, job: JobRow, place: Path) -> Ended | None:
         """Run the subprocess to its end; None where the attempt no longer counts (cancelled, stopping)."""
-        deadline = time.monotonic() + self._settings.timeout_s
+        granted_s = patience_s(job.order.get("regions"))
+        limit_s = self._settings.timeout_s + granted_s
+        deadline = time.monotonic() + limit_s
         renew = 0.0
         with Attempt(place) as attempt:
             while not attempt.wait(_LOOK_S):
@@ -161,7 +165,7 @@ class Worker:
                     return None
                 if time.monotonic() > deadline:
                     attempt.kill()
-                    return Ended(-9, None, self._settings.timeout_s)
+                    return Ended(-9, None, limit_s, granted_s)
                 if attempt.news or time.monotonic() > renew:
                     renew = time.monotonic() + LEASE_S / 3
                     progress, step = attempt.progress
