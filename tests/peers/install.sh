@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Installs the real peers that the tests talk to, from Debian's packages (`./tests/run.sh --install-peers`).
+# Installs the real peers that the tests talk to, from Debian's packages (`./tests/run.sh --install-peers`),
+# and what Debian does not have from PyPI, beside the packages of .venv.
 # Nothing is left listening: services that come with a package installed here are stopped and disabled.
 # What was installed before is left as it is.
 set -euo pipefail
+cd -P "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 packages=(dcmtk dicom3tools orthanc orthanc-dicomweb dcm2niix)
 declare -A service_of=([orthanc]=orthanc [dcmtk]=dcmqrscp)
@@ -16,6 +18,24 @@ is_installed() {
 has_service() {
     [ -e "/lib/systemd/system/$1.service" ] || [ -e "/etc/init.d/$1" ]
 }
+
+# dcmqi (MIT; its tools BSD-3-Clause) has wheels for Linux on x86_64 and aarch64
+install_from_pypi() {
+    local place=.venv/peers log=.venv/install-peers.log
+    if [ -f "$place/installed" ] && [ "$(cat "$place/installed")" = "$(cat tests/peers/requirements.txt)" ]; then
+        return
+    fi
+    echo "Installing the real peers: dcmqi"
+    rm -rf "$place"
+    if ! .venv/bin/pip --disable-pip-version-check --no-input install --quiet --no-deps --require-hashes \
+        --only-binary :all: --target "$place" --requirement tests/peers/requirements.txt >"$log" 2>&1; then
+        cat "$log" >&2
+        echo "tests/peers/install.sh: dcmqi could not be installed; the package index must be reachable" >&2
+        exit 1
+    fi
+    cp tests/peers/requirements.txt "$place/installed"
+}
+install_from_pypi
 
 missing=()
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -1,34 +1,43 @@
-"""Which real programs there are, which Debian package brings them, and which are missing here."""
+"""Which real programs there are, which package brings them, and which are missing here."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 # Never the search path: a virtual environment with pynetdicom has its own storescu, storescp and echoscu.
 _FOLDERS = "/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin:/opt/homebrew/bin"
+# What Debian does not have comes from PyPI, into a folder of its own beside the environment's packages.
+_FROM_PYPI = {"dcmqi": Path(sys.prefix) / "peers/dcmqi/bin"}
 
 DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 PROGRAMS = {
     "dcmtk": (
-        *("storescu", "storescp", "dcmsend", "echoscu", "findscu", "dcmdump", "dsrdump"),
+        *("storescu", "storescp", "dcmsend", "echoscu", "findscu", "dcmdump", "dsrdump", "dcm2json"),
         *("dcmcjpeg", "dcmcjpls", "dcmcrle", "dcmconv"),
     ),
     "dicom3tools": ("dciodvfy", "dcentvfy"),
     "orthanc": ("Orthanc",),
     "dcm2niix": ("dcm2niix",),
+    "dcmqi": ("segimage2itkimage", "tid1500reader"),
 }
 
 
 def find(program: str) -> Path:
     """The program's full path. FileNotFoundError naming it where it is not installed."""
-    found = shutil.which(program, path=_FOLDERS)
+    found = _found(program)
     if found is None:
         raise FileNotFoundError(f"{program} is not installed in any of {_FOLDERS}")
     return Path(found)
+
+
+def _found(program: str) -> str | None:
+    own = [str(folder) for package, folder in _FROM_PYPI.items() if program in PROGRAMS[package]]
+    return shutil.which(program, path=":".join(own) or _FOLDERS)
 
 
 def missing(packages: Sequence[str] = ()) -> list[str]:
@@ -40,7 +49,7 @@ def missing(packages: Sequence[str] = ()) -> list[str]:
         f"{program} ({package})"
         for package in packages or PROGRAMS
         for program in PROGRAMS[package]
-        if shutil.which(program, path=_FOLDERS) is None
+        if _found(program) is None
     ]
     if "orthanc" in (packages or PROGRAMS) and not DICOMWEB_PLUGIN.exists():
         lacking.append(f"{DICOMWEB_PLUGIN.name} (orthanc-dicomweb)")
