@@ -7,7 +7,7 @@ the whole brain. It refers to the QSM series, whose grid it shares.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -160,16 +160,24 @@ def _segments(context: ProductContext) -> list[_Segment]:
         parameters={"mask": "of the map, as the recipe makes it"},
         colour=_BRAIN_COLOUR,
     )
+    colour_of = colours(context)
     measured = _measured(context)
-    names = list(dict.fromkeys(one.region.name for one in measured))
-    return [brain, *(_of_region(context, one, names.index(one.region.name)) for one in measured)]
+    return [brain, *(_of_region(context, one, colour_of[one.region.name]) for one in measured)]
+
+
+def colours(context: ProductContext) -> Mapping[str, tuple[float, float, float]]:
+    """L*, a* and b* of the measured regions, by name: sides of one structure share one."""
+    names = dict.fromkeys(one.region.name for one in _measured(context))
+    return {name: _COLOURS[number % len(_COLOURS)] for number, name in enumerate(names)}
 
 
 def _measured(context: ProductContext) -> list[MeasuredRegion]:
     return [one for one in context.regions if one.measurement is not None]
 
 
-def _of_region(context: ProductContext, measured: MeasuredRegion, colour: int) -> _Segment:
+def _of_region(
+    context: ProductContext, measured: MeasuredRegion, colour: tuple[float, float, float]
+) -> _Segment:
     region = measured.region
     how = "experimental method" if region.experimental else "as drawn"
     return _Segment(
@@ -186,7 +194,7 @@ def _of_region(context: ProductContext, measured: MeasuredRegion, colour: int) -
             "label": str(region.number),
             "voxels": f"{how}, inside the map's mask",
         },
-        colour=_COLOURS[colour % len(_COLOURS)],
+        colour=colour,
     )
 
 
