@@ -65,6 +65,11 @@ def add(verbs: Any) -> None:
         help="let the atlas find deep nuclei and measure them (experimental; needs the extra [atlas])",
     )
     verb.add_argument(
+        "--iron",
+        action="store_true",
+        help="with --roi or --nuclei: estimate iron in the gray-matter nuclei among the regions",
+    )
+    verb.add_argument(
         "--format",
         default="dicom",
         choices=("dicom", "nifti"),
@@ -90,6 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.verb_parser.error("--subject and --session need --bids DIR")
     if arguments.nuclei and (why := _why_no_nuclei()):
         raise UsageError(f"--nuclei: {why}")
+    if arguments.iron and arguments.roi is None and not arguments.nuclei:
+        arguments.verb_parser.error("--iron needs regions: --roi FILE or --nuclei")
     recipe = _recipe(arguments.recipe, arguments.step)
     limits = AcceptanceSettings.default().tolerating(arguments.accept)
     of_kind = _scans if holds_nifti(arguments.path) else _acquisitions
@@ -123,7 +130,14 @@ def _acquisitions(arguments: argparse.Namespace, recipe: Recipe, limits: Accepta
         destination.prepare(folder)
         with ProgressLine(acquisition.description) as progress:
             context = reconstruct_acquisition(
-                found, acquisition, recipe, progress, limits, arguments.roi, nuclei=arguments.nuclei
+                found,
+                acquisition,
+                recipe,
+                progress,
+                limits,
+                arguments.roi,
+                nuclei=arguments.nuclei,
+                iron=arguments.iron,
             )
         _say(
             acquisition.description, destination.write_context(context, folder, place), folder, arguments.bids
@@ -145,7 +159,13 @@ def _scans(arguments: argparse.Namespace, recipe: Recipe, limits: AcceptanceSett
         try:
             with ProgressLine(scan.label) as progress:
                 result = reconstruct_scan(
-                    scan, recipe, progress, limits, arguments.roi, nuclei=arguments.nuclei
+                    scan,
+                    recipe,
+                    progress,
+                    limits,
+                    arguments.roi,
+                    nuclei=arguments.nuclei,
+                    iron=arguments.iron,
                 )
         except NotEligible as error:
             refused.append(f"{scan.label}: {error}")

@@ -22,7 +22,11 @@ def check_regions(document: Document, config: Config | None, nuclei: Callable[[]
     """
     for index, route in enumerate(document.sequence("routes")):
         path: KeyPath = ("routes", index)
-        if not isinstance(route, dict) or route.get("regions") is None:
+        if not isinstance(route, dict):
+            continue
+        if route.get("iron") is True:
+            _check_iron(document, path)
+        if route.get("regions") is None:
             continue
         _check_products(document, path)
         if route["regions"] == NUCLEI and nuclei is not None and (why := nuclei()):
@@ -41,6 +45,14 @@ def _check_products(document: Document, path: KeyPath) -> None:
         document.blame(
             here, "with regions the report points at their segments: list the product 'segmentation' as well"
         )
+
+
+def _check_iron(document: Document, path: KeyPath) -> None:
+    stated = document.get(*path, "products") is not None
+    if document.get(*path, "regions") is None:
+        document.blame((*path, "iron"), "iron is estimated in regions of interest: set 'regions' as well")
+    elif stated and "report" not in document.sequence(*path, "products"):
+        document.blame((*path, "iron"), "iron stands in the report: list the product 'report' as well")
 
 
 def _check_folders(document: Document, config: Config) -> None:

@@ -42,6 +42,10 @@ class Route(Settings):
         description="Regions of interest whose numbers stand in the report: nuclei, which an atlas finds"
         " (experimental); a folder where somebody leaves them; or a program that draws them.",
     )
+    iron: bool = Field(
+        False,
+        description="Whether the report estimates iron in gray-matter nuclei among the regions of interest.",
+    )
     task: Literal["qsm"] = Field("qsm", description="What kind of job the route starts.")
 
     @field_validator("regions", mode="before")

@@ -144,6 +144,7 @@ def reconstruct_acquisition(
     roi: Path | None = None,
     *,
     nuclei: bool = False,
+    iron: bool = False,
 ) -> ProductContext:
     """Reconstruct one acquisition.
 
@@ -151,6 +152,7 @@ def reconstruct_acquisition(
         limits: of the acceptance checks; None: the defaults.
         roi: regions to measure: a DICOM Segmentation, or NIfTI labels with their lookup.
         nuclei: whether the atlas looks for deep nuclei, instead.
+        iron: whether iron is estimated in gray-matter nuclei among the regions.
 
     Raises:
         NotEligible: it cannot become a map, or the regions cannot be placed on it; says why.
@@ -167,6 +169,7 @@ def reconstruct_acquisition(
         findings=header_findings(acquisition, found.members(acquisition), limits),
         regions=regions,
         draw=(lambda maps, source: draw_nuclei(maps, source.affine)) if nuclei else None,
+        iron=iron,
     )
 
 

@@ -65,6 +65,7 @@ def reconstruct_scan(
     roi: Path | None = None,
     *,
     nuclei: bool = False,
+    iron: bool = False,
 ) -> NiftiResult:
     """Reconstruct one scan; its maps get the axes and the affine of its files.
 
@@ -72,6 +73,7 @@ def reconstruct_scan(
         limits: of the acceptance checks; None: the defaults.
         roi: regions to measure: NIfTI labels with their lookup.
         nuclei: whether the atlas looks for deep nuclei, instead.
+        iron: whether iron is estimated in gray-matter nuclei among the regions.
 
     Raises:
         NotEligible: it cannot become a map, or the regions cannot be placed on it; names file and key, or
@@ -114,6 +116,7 @@ def reconstruct_scan(
         transforms=done.transforms,
         regions=measured,
         region_failure=failure,
+        iron=iron,
     )
 
 

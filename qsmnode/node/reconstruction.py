@@ -41,6 +41,7 @@ def reconstructed(
     page: PageStyle | None = None,
     regions: Sequence[Region] = (),
     draw: Draw | None = None,
+    iron: bool = False,
 ) -> ProductContext:
     """Reconstruct and measure.
 
@@ -51,6 +52,7 @@ def reconstructed(
         page: what the site chooses of the one-page summary.
         regions: of interest, on the source's grid.
         draw: who draws them on the finished map, instead; what then goes wrong is a reason and no error.
+        iron: whether iron is estimated in gray-matter nuclei among them.
 
     Raises:
         NotEligible: the images cannot become a map; says why, with a finding for each reason.
@@ -81,6 +83,7 @@ def reconstructed(
         transforms=done.transforms,
         styles=styles or {},
         page=page or PageStyle(),
+        iron=iron,
     )
 
 

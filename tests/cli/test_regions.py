@@ -48,7 +48,7 @@ def out(place: Path) -> Path:
 
 
 def _reconstruct(place: Path, roi: Path, out: Path) -> int:
-    asked = ("reconstruct", place / "scan", "--out", out, "--recipe", "fast", "--roi", roi)
+    asked = ("reconstruct", place / "scan", "--out", out, "--recipe", "fast", "--roi", roi, "--iron")
     return main([str(word) for word in asked])
 
 
@@ -100,6 +100,22 @@ def test_equal_input_gives_equal_bytes(place: Path, out: Path) -> None:
         "measurements.csv",
         "measurements.json",
     }
+
+
+def test_iron_is_estimated_in_nuclei_where_it_is_asked_for(place: Path, out: Path, capsys: Capture) -> None:
+    rows = _rows(out)
+    for name, row in rows.items():
+        if name in ("whole brain", "lesion") or not row["mean_ppb"]:
+            assert (row["iron_ug_g"], row["iron_note"]) == ("", ""), name
+        elif float(row["mean_ppb"]) < 0:
+            assert (row["iron_ug_g"], row["iron_note"]) == ("", "no estimate: susceptibility below zero")
+        else:
+            assert float(row["iron_ug_g"]) == pytest.approx(float(row["mean_ppb"]) / 1.10, abs=6e-4)
+    assert float(rows["globus pallidus left"]["iron_ug_g"]) > 0
+    with pytest.raises(SystemExit) as ended:
+        main(["reconstruct", str(place / "scan"), "--out", str(place / "none"), "--iron"])
+    assert ended.value.code == 2
+    assert "--iron needs regions: --roi FILE or --nuclei" in capsys.readouterr().err
 
 
 def test_regions_that_cannot_be_placed_end_it_with_the_reason(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,3 +108,28 @@ def test_nuclei_are_refused_where_they_cannot_be_found(tmp_path: Path) -> None:
     assert str(mistakes.value) == place
     assert loaded("nuclei", tmp_path, nuclei=lambda: "").routes[0].regions == "nuclei"
     assert loaded("{folder: a}", tmp_path, nuclei=why).routes
+
+
+@pytest.mark.parametrize(
+    ("regions", "products", "words"),
+    [
+        (
+            "null",
+            ALL,
+            "site.yaml:8:11: routes[0].iron: iron is estimated in regions of interest: set 'regions'",
+        ),
+        (
+            "nuclei",
+            "[segmentation, page]",
+            "routes[0].iron: iron stands in the report: list the product 'report'",
+        ),
+    ],
+)
+def test_iron_needs_regions_and_a_report(regions: str, products: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        loaded(f"{regions}\n    iron: true", tmp_path, products)
+
+
+def test_iron_is_off_unless_it_is_asked_for(tmp_path: Path) -> None:
+    assert loaded("{folder: a}", tmp_path).routes[0].iron is False
+    assert loaded("{folder: a}\n    iron: true", tmp_path).routes[0].iron is True

@@ -34,6 +34,7 @@ def job_order(
         "acceptance": limits.model_dump(),
         "on_reject": route.on_reject,
         "regions": as_plain(route.regions),
+        "iron": route.iron,
         "page": dict(page) if "page" in route.products else {},
         "series": {
             name: series[name].model_dump(exclude_none=True) for name in route.products if name in series

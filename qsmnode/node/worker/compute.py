@@ -99,6 +99,7 @@ def _compute(folder: Path, order: job_folder.Order) -> job_folder.Result:
         limits=limits,
         findings=header_findings(acquisition, headers, limits),
         page=_page(order.page),
+        iron=order.iron,
         styles={name: SeriesSettings.model_validate(facts) for name, facts in order.series.items()},
         progress=lambda fraction, step: steps(_RECONSTRUCTION_SHARE * fraction, step),
         draw=None if drawer is None else partial(_draw, steps, drawer),

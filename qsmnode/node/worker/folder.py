@@ -46,6 +46,7 @@ class Order:
         series: how products present themselves, by name.
         page: what the site chooses of the one-page summary.
         regions: where regions of interest come from, as the configuration writes it; None: there are none.
+        iron: whether iron is estimated in them.
         findings: of a refusal: why there is no map.
         description: of the acquisition, in words.
         content: of a refusal: hash over the acquisition's instances.
@@ -66,6 +67,7 @@ class Order:
     series: Mapping[str, Any] = field(default_factory=dict)
     page: Mapping[str, str] = field(default_factory=dict)
     regions: Any = None
+    iron: bool = False
     findings: tuple[Mapping[str, str], ...] = ()
     description: str = ""
     content: str = ""

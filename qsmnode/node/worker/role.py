@@ -116,6 +116,7 @@ class Worker:
             series=job.order.get("series", {}),
             page=job.order.get("page", {}),
             regions=job.order.get("regions"),
+            iron=job.order.get("iron", False),
             findings=tuple(job.order.get("findings", ())),
             description=acquisition.description,
             content=job.order.get("content", ""),

@@ -23,7 +23,7 @@ COPY = """
 import shutil
 place = sys.argv[-1]
 shutil.copy("mask.nii.gz", "labels.nii.gz")
-open("labels.tsv", "w").write("number\\tname\\n1\\tall of it\\n")
+open("labels.tsv", "w").write("number\\tname\\n1\\tthalamus\\n")
 print("drawn")
 """
 
@@ -53,6 +53,7 @@ def run(inputs: list[tuple[Path, str]], tmp_path: Path) -> Run:
             threads=1,
             memory_mb=None,
             regions=regions,
+            iron=True,
         )
         job_folder.materialise(place, order, inputs)
         with Attempt(place) as running:
@@ -83,9 +84,10 @@ def test_a_programs_regions_are_in_report_and_segmentation(run: Run, tmp_path: P
     assert _of_regions(result) == {"measured": 1, "without_numbers": 0, "failure": "", "output": ["drawn"]}
     assert "regions: drawn" in (place / "stderr.log").read_text()
     made = pydicom.dcmread(place / "output" / "segmentation-000001.dcm")
-    assert [one.SegmentLabel for one in made.SegmentSequence] == ["whole brain", "all of it"]
-    report = str(pydicom.dcmread(place / "output" / "report-000001.dcm"))
-    assert "all of it" in report
+    assert [one.SegmentLabel for one in made.SegmentSequence] == ["whole brain", "thalamus"]
+    report = pydicom.dcmread(place / "output" / "report-000001.dcm").to_json()
+    assert "thalamus" in report
+    assert "IR-10" in report, "iron is asked for, too"
 
 
 def test_one_that_hangs_leaves_a_report_with_the_reason(run: Run, tmp_path: Path) -> None:
