@@ -13,7 +13,7 @@ from qsmnode.dicom.acquisition import group
 from qsmnode.dicom.instance import read_instance
 from qsmnode.dicom.source import load
 from qsmnode.engine.types import Maps
-from qsmnode.products import qsm_series, report_sr
+from qsmnode.products import qsm_enhanced, qsm_series, report_sr
 from qsmnode.products.context import ProductContext
 from qsmnode.products.revision import Replaced
 from qsmnode.products.storage import write
@@ -99,7 +99,8 @@ def test_a_real_enhanced_object_keeps_its_geometry(
     made = context(context={"source": source, "maps": maps})
     images = write(qsm_series.SERIES.build(made), tmp_path / "qsm", "qsm")
     report = write(report_sr.build(made), tmp_path / "report", "report")
-    for path in (images[0], images[-1], report[0]):
+    whole = write(qsm_enhanced.build(made), tmp_path / "enhanced", "map")
+    for path in (images[0], images[-1], report[0], whole[0]):
         verdict = dciodvfy(path)
         assert (verdict.errors, verdict.warnings) == ((), ())
     (converted,) = dcm2niix(tmp_path / "qsm")

@@ -97,9 +97,9 @@ def _pictures(page: Image.Image, draw: Draw, context: ProductContext, words: Wor
         top = _MONTAGE_TOP + number * (tile + _GAP)
         for column, picture in enumerate((row.outlined, *row.maps)):
             page.paste(picture, (MARGIN + column * (_TILE_WIDTH + _GAP), top))
-        draw.text((MARGIN + 6, top + 4), words.planes[number], fill=WHITE, font=label)
         side = words.sides[1] if number == 2 else words.sides[0]
-        draw.text((MARGIN + 6, top + tile // 2 - 10), side, fill=WHITE, font=label)
+        for down, said in ((4, words.planes[number]), (tile // 2 - 10, side)):  # the picture may be as bright
+            draw.text((MARGIN + 6, top + down), said, WHITE, label, stroke_width=2, stroke_fill=(0, 0, 0))
     centre, width = montage.window_of(context)
     low, high = centre - width / 2, centre + width / 2
     under = _MONTAGE_TOP + 3 * (tile + _GAP)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from qsmnode.measure.regions import REPEATABILITY, Issue, MeasuredRegion
-from qsmnode.measure.statistics import Measurement, stated
+from qsmnode.measure.statistics import WHOLE_BRAIN, Measurement, stated
 from qsmnode.products.context import ProductContext
 from qsmnode.products.numbers import whole_brain
 from qsmnode.products.page.words import Words
@@ -64,20 +64,18 @@ def table(context: ProductContext, words: Words) -> Table:
     """Whole brain, regions of interest, and why some of them have no number."""
     measured = [one for one in context.regions if one.measurement is not None]
     everywhere = bool(measured) and all(_is_experimental(one) for one in measured)
-    brain = whole_brain(context)
-    singles = (
-        [] if brain is None else [_single(words.region_names.get(brain.name, brain.name), "", brain, "")]
-    )
+    sign, brain = words.decimal_sign, whole_brain(context)
+    singles = [] if brain is None else [_single(words.region_names[WHOLE_BRAIN], "", brain, "", sign)]
     pairs, shown = [], set()
     for one in measured:
         left, right = _sides(context, one)
         if left is None or right is None:
             assert one.measurement is not None
             marks = _marks(one, everywhere)
-            singles.append(_single(titled(one, words), one.region.name, one.measurement, marks))
+            singles.append(_single(titled(one, words), one.region.name, one.measurement, marks, sign))
         elif one.region.name not in shown:
             shown.add(one.region.name)
-            cells = (_pair_cells(side, everywhere) for side in (left, right))
+            cells = (_pair_cells(side, everywhere, sign) for side in (left, right))
             pairs.append(Pair(one.region.name, named(one, words), *cells))
     notes = [*_legend(measured, words, everywhere), *_without_number(context, words)]
     return Table(tuple(singles), tuple(pairs), tuple(notes))
@@ -115,32 +113,32 @@ def _sides(context: ProductContext, one: MeasuredRegion) -> tuple[MeasuredRegion
     return same.get("left"), same.get("right")
 
 
-def _single(title: str, region: str, measured: Measurement, marks: str) -> Single:
+def _single(title: str, region: str, measured: Measurement, marks: str, sign: str) -> Single:
     cells = (
-        f"{marks}{number(measured.mean_ppb)}",
-        number(measured.sd_ppb),
-        number(measured.median_ppb),
+        f"{marks}{number(measured.mean_ppb, sign=sign)}",
+        number(measured.sd_ppb, sign=sign),
+        number(measured.median_ppb, sign=sign),
         f"{number(measured.p5_ppb, 0)} .. {number(measured.p95_ppb, 0)}",
-        _volume(measured),
+        _volume(measured, sign),
     )
     return Single(region, title, cells)
 
 
-def _pair_cells(side: MeasuredRegion, everywhere: bool) -> tuple[str, str]:
+def _pair_cells(side: MeasuredRegion, everywhere: bool, sign: str) -> tuple[str, str]:
     found = side.measurement
     if found is None:
         return _ABSENT, ""
-    mean = f"{_marks(side, everywhere)}{number(found.mean_ppb)} \u00b1 {number(found.sd_ppb)}"
-    return mean, _volume(found)
+    mean, sd = number(found.mean_ppb, sign=sign), number(found.sd_ppb, sign=sign)
+    return f"{_marks(side, everywhere)}{mean} \u00b1 {sd}", _volume(found, sign)
 
 
-def _volume(measured: Measurement) -> str:
-    return f"{number(measured.volume_ml, 1 if measured.volume_ml >= _LARGE_ML else 3)} ml"
+def _volume(measured: Measurement, sign: str) -> str:
+    return f"{number(measured.volume_ml, 1 if measured.volume_ml >= _LARGE_ML else 3, sign)} ml"
 
 
-def number(value: float, decimals: int = 1) -> str:
+def number(value: float, decimals: int = 1, sign: str = ".") -> str:
     """The stated number with fewer decimals; -0.0 would read as a sign."""
-    return f"{round(stated(value), decimals) + 0.0:.{decimals}f}"
+    return f"{round(stated(value), decimals) + 0.0:.{decimals}f}".replace(".", sign)
 
 
 def _is_experimental(one: MeasuredRegion) -> bool:

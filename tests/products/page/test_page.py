@@ -290,6 +290,9 @@ def test_german_names_structures_and_sides(context: Make) -> None:
     found = table(regions_of(made, regions), LANGUAGES["de"])
     assert [pair.name for pair in found.pairs] == ["Pallidum internum"]
     assert [single.name for single in found.singles] == ["ganzes Gehirn", "Nucleus ruber links"]
+    cells = [*found.singles[0].cells, *found.pairs[0].left]
+    assert "." not in "".join(cells).replace(" .. ", "")
+    assert cells[0].replace(",", ".") == f"{rows(made)[0]['mean_ppb']:.1f}"
 
 
 def test_offsets_stand_at_the_foot_in_words_where_there_is_no_number(context: Make) -> None:
