@@ -51,6 +51,12 @@ def add(verbs: Any) -> None:
         help="only warn of what this acceptance check finds, such as filtered_phase for a phantom in a "
         "shimmed field (see `acceptance.severity` in `qsmnode config`); repeatable",
     )
+    _add_regions(verb)
+    _add_output(verb)
+    verb.set_defaults(run=run, verb_parser=verb)
+
+
+def _add_regions(verb: argparse.ArgumentParser) -> None:
     regions = verb.add_mutually_exclusive_group()
     regions.add_argument(
         "--roi",
@@ -69,6 +75,9 @@ def add(verbs: Any) -> None:
         action="store_true",
         help="with --roi or --nuclei: estimate iron in the gray-matter nuclei among the regions",
     )
+
+
+def _add_output(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--format",
         default="dicom",
@@ -82,7 +91,6 @@ def add(verbs: Any) -> None:
         "--subject", default="", metavar="LABEL", help="with --bids: for images whose names say no subject"
     )
     verb.add_argument("--session", default="", metavar="LABEL", help="with --bids: the same")
-    verb.set_defaults(run=run, verb_parser=verb)
 
 
 def run(arguments: argparse.Namespace) -> int:
