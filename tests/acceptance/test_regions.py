@@ -13,13 +13,15 @@ import highdicom
 import nibabel
 import numpy as np
 import pydicom
+import pytest
 from pydicom.sr.codedict import codes as dictionary
 
-from qsmnode.phantom.head import HeadShape, simulate
-from qsmnode.phantom.protocol import quick_protocol
+from qsmnode.cli import main
+from qsmnode.phantom.protocol import Protocol
 from qsmnode.phantom.siemens import write_classic
+from qsmnode.phantom.sphere import Sphere, simulate_sphere
 from qsmnode.products import table
-from tests.acceptance.running import RunningNode, qsmnode
+from tests.acceptance.running import RunningNode
 from tests.peers.orthanc import Orthanc
 
 NAMES = {
@@ -34,22 +36,24 @@ SEG, SR = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.88.34"
 
 def _drawn_offline(folder: Path) -> tuple[Path, dict[str, dict[str, str]]]:
     """A scan, and a segmentation of it with the rows of its table, as a workstation might have made them."""
-    head = simulate(HeadShape(2), quick_protocol(5.0, echo_times_s=(0.005, 0.015, 0.025)))
-    write_classic(head, folder / "scan")
-    kept = {
-        label: name for label, name in head.label_names.items() if "pallidus" in name or "putamen" in name
-    }
-    drawn = np.where(np.isin(head.labels, list(kept)), head.labels, 0).astype(np.uint8)
-    to_ras = np.diag([-1.0, -1, 1, 1])
-    nibabel.save(nibabel.Nifti1Image(drawn, to_ras @ head.geometry.affine), folder / "rois.nii.gz")
-    named = {label: name.rsplit(" ", 1) for label, name in kept.items()}
-    lookup = [{"number": label, "name": words[0], "laterality": words[1]} for label, words in named.items()]
-    (folder / "rois.json").write_text(json.dumps(lookup))
-    done = qsmnode(
-        *("reconstruct", folder / "scan", "--recipe", "fast"),
-        *("--roi", folder / "rois.nii.gz", "--out", folder / "maps"),
+    protocol = Protocol(echo_times_s=(0.004, 0.010, 0.016), shape=(24, 25, 22), voxel_mm=(4.0, 4.0, 4.5))
+    sphere = simulate_sphere(Sphere(radius_mm=14.0, gel_radius_mm=42.0), protocol)
+    write_classic(sphere, folder / "scan")
+    x, y, z = np.indices(sphere.mask.shape)
+    drawn = np.where((x - 12) ** 2 + (y - 12) ** 2 + (z - 11) ** 2 < 9, 1 + (x < 11), 0).astype(np.uint8)
+    drawn[20:23, 12, 11] = 3
+    nibabel.save(
+        nibabel.Nifti1Image(drawn, np.diag([-1.0, -1, 1, 1]) @ sphere.affine), folder / "rois.nii.gz"
     )
-    assert done.returncode == 0, done.stderr
+    lookup = [
+        {"number": 1, "name": "putamen", "laterality": "left"},
+        {"number": 2, "name": "putamen", "laterality": "right"},
+        {"number": 3, "name": "lesion"},
+    ]
+    (folder / "rois.json").write_text(json.dumps(lookup))
+    asked = ("reconstruct", folder / "scan", "--recipe", "fast", "--step", "mask=signal")
+    asked += ("--roi", folder / "rois.nii.gz", "--out", folder / "maps")
+    assert main([str(word) for word in asked]) == 0
     with (folder / "maps/measurements.csv").open(newline="") as stream:
         rows = {row["region"]: row for row in csv.DictReader(stream) if row["kind"] == table.REGION}
     return folder / "maps/segmentation-000001.dcm", rows
@@ -71,6 +75,7 @@ def test_a_segmentation_in_the_sites_folder_becomes_the_reports_numbers(
     orthanc: Orthanc,
     run_node: Callable[..., RunningNode],
     storescu: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
     segmentation, rows = _drawn_offline(tmp_path)
@@ -79,7 +84,7 @@ def test_a_segmentation_in_the_sites_folder_becomes_the_reports_numbers(
     segmentation.rename(rois / "from-the-workstation.dcm")
     node = run_node(
         f"{{ae_title: {orthanc.aet}, host: 127.0.0.1, port: {orthanc.dicom_port}}}",
-        recipe=f"fast\n    regions: {{folder: {rois}, wait_s: 5}}",
+        recipe=f"{{preset: fast, mask: signal}}\n    regions: {{folder: {rois}, wait_s: 5}}",
         products="[qsm, report, segmentation]",
     )
     assert set(storescu(tmp_path / "scan", node.port).statuses.values()) == {0x0000}
@@ -106,5 +111,5 @@ def test_a_segmentation_in_the_sites_folder_becomes_the_reports_numbers(
         frames = [index for index, number in enumerate(numbers) if number == segment.SegmentNumber]
         counted = int(np.atleast_3d(made.pixel_array)[frames].sum())
         assert counted == int(rows[segment.SegmentLabel]["voxels"]), segment.SegmentLabel
-    explained = qsmnode("explain", "-c", node.config, tmp_path / "scan", "--calling-ae", "MR1")
-    assert f"regions of interest: folder {rois}" in explained.stdout
+    assert main(["explain", "-c", str(node.config), str(tmp_path / "scan"), "--calling-ae", "MR1"]) == 0
+    assert f"regions of interest: folder {rois}" in capsys.readouterr().out

@@ -47,8 +47,8 @@ def out(place: Path) -> Path:
     return place / "maps"
 
 
-def _reconstruct(place: Path, roi: Path, out: Path) -> int:
-    asked = ("reconstruct", place / "scan", "--out", out, "--recipe", "fast", "--roi", roi, "--iron")
+def _reconstruct(place: Path, roi: Path, out: Path, *more: str) -> int:
+    asked = ("reconstruct", place / "scan", "--out", out, "--recipe", "fast", "--roi", roi, "--iron", *more)
     return main([str(word) for word in asked])
 
 
@@ -116,6 +116,12 @@ def test_iron_is_estimated_in_nuclei_where_it_is_asked_for(place: Path, out: Pat
         main(["reconstruct", str(place / "scan"), "--out", str(place / "none"), "--iron"])
     assert ended.value.code == 2
     assert "--iron needs regions: --roi FILE or --nuclei" in capsys.readouterr().err
+
+
+def test_nifti_files_have_the_same_tables_beside_them(place: Path, out: Path) -> None:
+    assert _reconstruct(place, place / "rois.nii.gz", place / "nifti", "--format", "nifti") == 0
+    for name in ("measurements.csv", "measurements.json"):
+        assert (place / "nifti" / name).read_bytes() == (out / name).read_bytes()
 
 
 def test_regions_that_cannot_be_placed_end_it_with_the_reason(
