@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qsmnode.config import Config, RegionFolder, RegionProgram, load_text
-from qsmnode.config.regions import as_plain, from_plain, in_words
+from qsmnode.config.regions import as_plain, from_plain, in_words, patience_s
 from qsmnode.errors import ConfigError
 
 SITE = """\
@@ -76,6 +76,12 @@ def test_a_mistake_is_told_with_its_place(regions: str, words: str, tmp_path: Pa
     with pytest.raises(ConfigError) as mistakes:
         loaded(regions, tmp_path)
     assert f"site.yaml:{words}" in str(mistakes.value)
+
+
+def test_a_job_is_given_the_time_that_its_regions_may_take(tmp_path: Path) -> None:
+    given = {"nuclei": 0, "{folder: a, wait_s: 60}": 60, "{program: [a]}": 600, "null": 0}
+    for regions, time_s in given.items():
+        assert patience_s(as_plain(loaded(regions, tmp_path).routes[0].regions)) == time_s
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from qsmnode.engine.types import Maps
 from qsmnode.measure.lookup import cleaned
 from qsmnode.node.regions import guard
 from qsmnode.node.regions.drawn import Drawn, failed, from_file
+from qsmnode.node.removal import remove
 
 LABELS, SEGMENTATION = "labels.nii.gz", "segmentation.dcm"
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -51,7 +51,8 @@ def draw_by_program(settings: RegionProgram, place: Path, threads: int, maps: Ma
         failure = _failure(ended, settings)
         drawn = _left(place, source) if failure is None else failed(*failure)
     finally:
-        _remove(place)
+        with suppress(OSError):  # the job's folder goes afterwards, with whatever is left
+            remove(place)
     name = cleaned(Path(settings.program[0]).name) or "of the site"
     regions = tuple(replace(one, drawn_by=f"program {name}", automatic=True) for one in drawn.regions)
     return replace(drawn, regions=regions, output=output)
@@ -138,16 +139,6 @@ def _left(place: Path, source: Source) -> Drawn:
     if len(found) > 1:
         return failed("regions_several", f"expected {LABELS} or {SEGMENTATION}, and it left both")
     return from_file(place / found[0], source, named=False)
-
-
-def _remove(place: Path) -> None:
-    """Also what the program has closed to others."""
-    for folder, _, _ in os.walk(place):
-        with suppress(OSError):
-            for inside in Path(folder).iterdir():
-                if inside.is_dir() and not inside.is_symlink():
-                    inside.chmod(0o700)
-    shutil.rmtree(place, ignore_errors=True)  # the job's folder goes afterwards, with whatever is left
 
 
 @dataclass

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from qsmnode.ledger.store import fsync_folder
+from qsmnode.node.removal import remove
 
 ORDER = "order.json"
 HEADERS = "headers.json"
@@ -174,5 +174,4 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 def discard(folder: Path) -> None:
     """Remove a job folder; its inputs are links, the store keeps the instances."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(folder)
+    remove(folder)

@@ -203,6 +203,8 @@ class Worker:
                 )
             self._store.jobs.succeed(job, dict(result.facts))
         _log.info("job %d: succeeded, %d products", job.id, len(result.products))
+        if missing := result.facts.get("regions", {}).get("failure"):
+            _log.warning("job %d: without regions of interest: %s", job.id, missing)
 
     def _book_failure(self, job: JobRow, ended: Ended) -> None:
         verdict = outcome(ended, job.failures, self._settings.attempts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nibabel
@@ -12,7 +13,13 @@ import pytest
 
 from qsmnode.dicom.source import Source
 from qsmnode.engine.types import Maps
-from tests.products.conftest import make_maps, make_source
+from qsmnode.measure.regions import Region, measure_regions
+from qsmnode.measure.statistics import whole_brain
+from qsmnode.measure.structures import named
+from qsmnode.products import segmentation
+from qsmnode.products.context import ProductContext
+from qsmnode.products.storage import write
+from tests.products.conftest import FixedRecipe, make_maps, make_source
 
 TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 LOOKUP = "number\tname\n1\tlesion\n"
@@ -53,3 +60,21 @@ def program(tmp_path: Path) -> Callable[[str], str]:
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def seg(source: Source, maps: Maps, tmp_path: Path) -> Path:
+    """A segmentation of the study that a workstation might have made, under a name of its own."""
+    brain = whole_brain(maps)
+    assert brain is not None
+    lesion = Region("lesion", "", 1, maps.mask & (np.indices(maps.mask.shape)[0] > 5), named("lesion"), "x")
+    context = ProductContext(
+        source=source,
+        maps=maps,
+        measurements=(brain,),
+        recipe=FixedRecipe(),
+        created_at=datetime(2026, 3, 4, 12, 30, tzinfo=UTC),
+        regions=measure_regions(maps, [lesion]),
+    )
+    (path,) = write(segmentation.build(context), tmp_path / "made", "any")
+    return path

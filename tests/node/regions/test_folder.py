@@ -15,14 +15,9 @@ import pytest
 from qsmnode.config import RegionFolder
 from qsmnode.dicom.source import Source
 from qsmnode.engine.types import Maps
-from qsmnode.measure.regions import Region, measure_regions
 from qsmnode.measure.statistics import whole_brain
-from qsmnode.measure.structures import named
 from qsmnode.node.regions.drawn import Drawn, measured
 from qsmnode.node.regions.folder import FolderLook
-from qsmnode.products import segmentation
-from qsmnode.products.context import ProductContext
-from qsmnode.products.storage import write
 
 Make = Callable[..., Path]
 SERIES = ("1.2.3.4.5", "1.2.3.4.6")
@@ -37,31 +32,6 @@ def _failure(drawn: Drawn) -> tuple[str, str]:
     assert drawn.regions == ()
     assert drawn.failure is not None
     return drawn.failure.kind, drawn.failure.words
-
-
-@pytest.fixture
-def seg(source: Source, maps: Maps, tmp_path: Path) -> Path:
-    """A segmentation of the study that a workstation might have made, under a name of its own."""
-    brain = whole_brain(maps)
-    assert brain is not None
-    lesion = Region("lesion", "", 1, maps.mask & (np.indices(maps.mask.shape)[0] > 5), named("lesion"), "x")
-    context = ProductContext(
-        source=source,
-        maps=maps,
-        measurements=(brain,),
-        recipe=_Recipe(),
-        created_at=pydicom.valuerep.DT("20260304101112"),
-        regions=measure_regions(maps, [lesion]),
-    )
-    (path,) = write(segmentation.build(context), tmp_path / "made", "any")
-    return path
-
-
-class _Recipe:
-    name, version, hash = "default", "default/3", "ab" * 32
-
-    def as_mapping(self) -> dict[str, str]:
-        return {}
 
 
 @pytest.mark.parametrize("name", ["1.2.3.4", "A17", *SERIES])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 
 from qsmnode.config import RegionProgram
@@ -157,6 +158,18 @@ def test_labels_that_are_no_numbers_or_of_another_place_are_refused_another_grid
     )
     (region,) = _draw(maps, source, tmp_path, run).regions
     np.testing.assert_array_equal(region.mask, maps.mask)
+
+
+def test_a_segmentation_need_not_name_a_study_that_it_was_never_told(
+    maps: Maps, source: Source, program: Write, seg: Path, tmp_path: Path
+) -> None:
+    unnamed = pydicom.dcmread(seg)
+    unnamed.StudyInstanceUID, unnamed.FrameOfReferenceUID = "2.25.1", "2.25.2"
+    unnamed.save_as(seg)
+    drawn = _draw(maps, source, tmp_path, program(f"shutil.copy({str(seg)!r}, 'segmentation.dcm')"))
+    (region,) = drawn.regions
+    assert (region.title, region.drawn_by) == ("lesion", "program segmenter")
+    np.testing.assert_array_equal(region.mask, maps.mask & (np.indices(maps.mask.shape)[0] > 5))
 
 
 def test_one_that_hangs_is_ended_with_all_that_it_started(

@@ -31,6 +31,7 @@ def test_a_refusal_is_final_at_once() -> None:
         (Ended(-11, None), "SIGSEGV"),
         (Ended(1, None), "exit code 1"),
         (Ended(-9, None, timed_out_s=10.0), "jobs.timeout_s = 10 s"),
+        (Ended(-9, None, 70.0, 60.0), "jobs.timeout_s with 60 s for its regions = 70 s"),
         (Ended(1, Result("out of memory", retryable=True)), "out of memory"),
     ],
 )
