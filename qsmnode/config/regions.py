@@ -40,7 +40,8 @@ class RegionProgram(Settings):
     program: tuple[Text, ...] = Field(
         min_length=1,
         max_length=64,
-        description="The program's file and its arguments, without a shell; the folder's path comes last.",
+        description="The path of the program's file and its arguments, without a shell; its folder comes"
+        " last.",
     )
     timeout_s: Number = Field(
         600.0,
@@ -52,6 +53,8 @@ class RegionProgram(Settings):
     @field_validator("program")
     @classmethod
     def _from_here(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if "/" not in value[0]:
+            raise ValueError(f"expected the path of a file, such as /opt/{value[0]}: it is not searched for")
         return (str(absolute(Path(value[0]), info)), *value[1:])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -67,9 +68,10 @@ def test_each_form_is_taken_and_survives_a_jobs_order(regions: str, words: str, 
         ("{folder: a, timeout_s: 1}", "7:26: routes[0].regions.timeout_s: unknown key"),
         ("{program: run}", "7:24: routes[0].regions.program: expected a list, as in [a, b], got 'run'"),
         ("{program: []}", "7:24: routes[0].regions.program: expected at least one entry"),
+        ("{program: [docker, run]}", "7:24: routes[0].regions.program: expected the path of a file, such as"),
         ("{program: [~/run]}", "7:24: routes[0].regions.program: '~' is not expanded"),
-        ("{program: [a, 5]}", "7:28: routes[0].regions.program[1]: expected text, got 5: put it in quotes"),
-        ("{program: [a], timeout_s: 0}", "7:40: routes[0].regions.timeout_s: expected at least 1, got 0"),
+        ("{program: [/a, 5]}", "7:29: routes[0].regions.program[1]: expected text, got 5: put it in quotes"),
+        ("{program: [/a], timeout_s: 0}", "7:41: routes[0].regions.timeout_s: expected at least 1, got 0"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(regions: str, words: str, tmp_path: Path) -> None:
@@ -78,8 +80,16 @@ def test_a_mistake_is_told_with_its_place(regions: str, words: str, tmp_path: Pa
     assert f"site.yaml:{words}" in str(mistakes.value)
 
 
+def test_an_argument_that_is_a_secret_reaches_the_program_and_no_message(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("hunter2\n")
+    config = loaded('{program: [./run, "${file:key}"]}', tmp_path)
+    order = json.loads(json.dumps(as_plain(config.routes[0].regions)))
+    assert order["program"][1] == "hunter2"
+    assert "hunter2" not in repr(config) + in_words(order)
+
+
 def test_a_job_is_given_the_time_that_its_regions_may_take(tmp_path: Path) -> None:
-    given = {"nuclei": 0, "{folder: a, wait_s: 60}": 60, "{program: [a]}": 600, "null": 0}
+    given = {"nuclei": 0, "{folder: a, wait_s: 60}": 60, "{program: [./a]}": 600, "null": 0}
     for regions, time_s in given.items():
         assert patience_s(as_plain(loaded(regions, tmp_path).routes[0].regions)) == time_s
 
