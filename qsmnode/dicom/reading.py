@@ -254,7 +254,8 @@ def _pixel_bytes(dataset: Dataset) -> int:
     counts = [whole(dataset, name) or 0 for name in ("Rows", "Columns", "BitsAllocated")]
     frames = whole(dataset, "NumberOfFrames") or 1
     samples = whole(dataset, "SamplesPerPixel") or 1
-    return counts[0] * counts[1] * (counts[2] // 8) * frames * samples
+    bits = counts[0] * counts[1] * counts[2] * frames * samples
+    return (bits + 7) // 8  # segmentations have one bit for each pixel, across the ends of lines
 
 
 def _with_pixels(stream: BinaryIO, meta: Dataset) -> FileDataset:

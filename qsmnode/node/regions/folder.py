@@ -6,18 +6,23 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO, cast
 
-from pydicom.uid import SegmentationStorage
+from pydicom import Dataset
+from pydicom.filereader import read_partial
+from pydicom.uid import DeflatedExplicitVRLittleEndian, SegmentationStorage
 
 from qsmnode.config import RegionFolder
-from qsmnode.dicom.reading import BROKEN, read_header, text
+from qsmnode.dicom.reading import BROKEN, quiet, read_header, text
 from qsmnode.dicom.source import Source
+from qsmnode.dicom.streams import Piecewise
 from qsmnode.errors import UnreadableDicom
 from qsmnode.node.regions.drawn import Drawn, failed, from_file
 from qsmnode.node.regions.names import Segmentation, Wanted, by_header, by_name, pause_s
+from qsmnode.node.wire.part10 import read_front
 
 MOST_FILES = 2000
-_PREAMBLE = 128
+_FRAME_OF_REFERENCE = 0x0020_0052
 
 
 class FolderLook:
@@ -94,13 +99,19 @@ class FolderLook:
 
 def _segmentation(path: Path) -> Segmentation | None:
     try:
-        with path.open("rb") as stream:
-            stream.seek(_PREAMBLE)
-            if stream.read(4) != b"DICM":
-                return None
-        header = read_header(path).dataset
-        if text(header, "SOPClassUID") != SegmentationStorage:
+        front = read_front(path)
+        if front.sop_class_uid != SegmentationStorage:
             return None
+        deflated = front.transfer_syntax == DeflatedExplicitVRLittleEndian
+        header = read_header(path).dataset if deflated else _beginning(path)
         return Segmentation(path.name, text(header, "StudyInstanceUID"), text(header, "FrameOfReferenceUID"))
     except (*BROKEN, UnreadableDicom, MemoryError):
         return None  # whatever it is, it names no study
+
+
+def _beginning(path: Path) -> Dataset:
+    """Up to the frame of reference: the frames behind it are many, and there may be many files."""
+    with quiet(), path.open("rb") as stream:
+        return read_partial(
+            cast(BinaryIO, Piecewise(stream)), stop_when=lambda tag, vr, length: tag > _FRAME_OF_REFERENCE
+        )

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from qsmnode.config import RegionFolder
 from qsmnode.dicom.source import Source
@@ -73,6 +74,11 @@ def test_a_segmentation_is_found_by_what_it_names_and_never_that_of_another_stud
     seg.rename(folder / "whatever.dcm")
     (region,) = _drawn(folder, source).regions
     assert region.title == "lesion"
+    deflated = pydicom.dcmread(folder / "whatever.dcm")
+    deflated.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    (folder / "whatever.dcm").unlink()
+    deflated.save_as(folder / "deflated.dcm")
+    assert [one.digest for one in _drawn(folder, source).regions] == [region.digest]
     foreign.save_as(folder / "1.2.3.4.dcm")
     kind, words = _failure(_drawn(folder, source))
     assert (kind, words.split(";")[0]) == ("regions_unusable", "*.dcm: it belongs to another study")
