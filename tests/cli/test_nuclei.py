@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 
 from qsmnode.cli import main
@@ -17,6 +18,7 @@ from qsmnode.engine.types import Maps
 from qsmnode.measure.regions import Issue, Region
 from qsmnode.measure.structures import named
 from qsmnode.phantom.protocol import Protocol
+from qsmnode.phantom.siemens import write_classic
 from qsmnode.phantom.sphere import SimulatedSphere, Sphere, simulate_sphere
 from qsmnode.products import table
 from tests.bids.scans import write
@@ -27,9 +29,13 @@ NUMBERS = ("volume_ml", "mean_ppb", "sd_ppb", "median_ppb", "p5_ppb", "p95_ppb")
 
 
 @pytest.fixture(scope="module")
-def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sphere() -> SimulatedSphere:
     protocol = Protocol(echo_times_s=(0.004, 0.010, 0.016), shape=(24, 25, 22), voxel_mm=(4.0, 4.0, 4.5))
-    sphere: SimulatedSphere = simulate_sphere(Sphere(radius_mm=14.0, gel_radius_mm=42.0), protocol)
+    return simulate_sphere(Sphere(radius_mm=14.0, gel_radius_mm=42.0), protocol)
+
+
+@pytest.fixture(scope="module")
+def scan(sphere: SimulatedSphere, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scan")
     write(folder, sphere.stack, sphere.affine, stem="sub-01", flips=(0,))
     return folder
@@ -85,6 +91,23 @@ def test_what_the_atlas_finds_is_measured_in_the_files_own_axes(
     assert _run(scan, "--out", tmp_path / "again", "--format", "nifti", "--nuclei") == 0
     for path in (tmp_path / "out").iterdir():
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+
+
+def test_dicom_images_get_report_and_segmentation(
+    sphere: SimulatedSphere, finder: list[np.ndarray], tmp_path: Path
+) -> None:
+    write_classic(sphere, tmp_path / "scan")
+    assert _run(tmp_path / "scan", "--out", tmp_path / "out", "--nuclei") == 0
+    np.testing.assert_allclose(finder[0], sphere.affine, atol=1e-5)
+    told = json.loads((tmp_path / "out/measurements.json").read_text())
+    left = next(row for row in told["regions"] if row["region"] == "putamen left")
+    (segments,) = map(pydicom.dcmread, (tmp_path / "out").glob("segmentation-*.dcm"))
+    assert [one.SegmentLabel for one in segments.SegmentSequence] == ["whole brain", "putamen left"]
+    assert left["experimental"]
+    (report,) = map(pydicom.dcmread, (tmp_path / "out").glob("report-*.dcm"))
+    told_by_report = report.to_json()
+    for words in ("RG-106", "RG-301", "putamen right: it was not found", str(left["mean_ppb"])):
+        assert words in told_by_report
 
 
 def test_a_finder_that_draws_nothing_is_a_reason(
