@@ -16,7 +16,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from qsmnode.engine import Recipe
-from tests.bench import chain, combinations, edges, inversion, robustness, scaling, unwrapping
+from tests.bench import (
+    chain,
+    combinations,
+    contrasts,
+    edges,
+    inversion,
+    microbleeds,
+    robustness,
+    scaling,
+    unwrapping,
+)
 from tests.bench.heads import REPORTING, TUNING, Heads, default_cache
 from tests.bench.musts import judged
 from tests.bench.setting import QUICK_MM, Setting
@@ -30,6 +40,8 @@ PARTS: Mapping[str, Callable[[Setting], list[Table]]] = {
     "scaling": scaling.run,
     "robustness": robustness.run,
     "edges": edges.run,
+    "contrasts": contrasts.run,
+    "microbleeds": microbleeds.run,
 }
 TUNE = "tune-plain"
 _ALPHAS, _COUPLINGS = [1e-5, 2e-5, 3e-5, 6e-5, 1.2e-4], [30.0, 100.0, 300.0]

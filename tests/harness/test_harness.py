@@ -38,6 +38,10 @@ TABLES = (
     "robustness_numbers",
     "robustness_rule",
     "edges",
+    "contrasts_r2star",
+    "contrasts_swi_veins",
+    "contrasts_swi_lesions",
+    "microbleeds",
     "must_show",
 )
 FIGURES = (
