@@ -46,7 +46,8 @@ def finder(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """A finder that finds the half of the map towards the patient's left; the affines that it got."""
     affines: list[np.ndarray] = []
 
-    def find(maps: Maps, affine: np.ndarray) -> tuple[Region, ...]:
+    def find(maps: Maps, affine: np.ndarray, magnitude: np.ndarray, times: Any) -> tuple[Region, ...]:
+        assert magnitude.shape == (len(times), *maps.mask.shape)
         affines.append(affine)
         index = np.indices(maps.mask.shape)
         left = np.tensordot(affine[0, :3], index, 1) + affine[0, 3] > 0
@@ -113,7 +114,7 @@ def test_dicom_images_get_report_and_segmentation(
 def test_a_finder_that_draws_nothing_is_a_reason(
     scan: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    module: Any = SimpleNamespace(find_nuclei=lambda maps, affine: (), available=lambda: "")
+    module: Any = SimpleNamespace(find_nuclei=lambda *_: (), available=lambda: "")
     monkeypatch.setitem(sys.modules, FINDER, module)
     assert _run(scan, "--out", tmp_path, "--format", "nifti", "--nuclei") == 0
     told = json.loads((tmp_path / "measurements.json").read_text())

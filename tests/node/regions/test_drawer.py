@@ -46,7 +46,8 @@ def test_each_form_is_drawn_in_its_way(
     labels(tmp_path / "rois/1.2.3.4.5.nii", maps.mask.astype(np.uint8), lookup=lookup)
     seen = []
 
-    def find(found: Maps, affine: np.ndarray) -> tuple[Region, ...]:
+    def find(found: Maps, affine: np.ndarray, magnitude: np.ndarray, times: Any) -> tuple[Region, ...]:
+        assert magnitude.shape == (len(times), *found.mask.shape)
         seen.append((found, affine))
         return (Region("by the atlas", "", 1, found.mask, named(""), "the atlas", True, True),)
 
