@@ -16,9 +16,11 @@ from qsmnode.dicom.completeness import Completeness, assess
 from qsmnode.dicom.instance import Instance, read_instance
 from qsmnode.dicom.source import Source, load
 from qsmnode.engine import Recipe
+from qsmnode.engine.types import Maps
 from qsmnode.errors import NotEligible, UnreadableDicom, UsageError
 from qsmnode.measure.region_files import read_regions
 from qsmnode.node.reconstruction import reconstructed
+from qsmnode.node.regions.drawn import Drawn
 from qsmnode.node.regions.nuclei import draw_nuclei
 from qsmnode.node.wire.part10 import read_front
 from qsmnode.products.context import ProductContext
@@ -168,9 +170,14 @@ def reconstruct_acquisition(
         limits=limits,
         findings=header_findings(acquisition, found.members(acquisition), limits),
         regions=regions,
-        draw=(lambda maps, source: draw_nuclei(maps, source.affine)) if nuclei else None,
+        draw=_nuclei if nuclei else None,
         iron=iron,
     )
+
+
+def _nuclei(maps: Maps, source: Source) -> Drawn:
+    stack = source.stack
+    return draw_nuclei(maps, source.affine, stack.magnitude, stack.echo_times_s)
 
 
 def _time_of(source: Source) -> datetime:

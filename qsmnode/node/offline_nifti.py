@@ -90,7 +90,10 @@ def reconstruct_scan(
     done = computed(stack, recipe, limits, findings=findings, progress=progress)
     maps = _in_file_axes(done.maps, recording)
     if nuclei:
-        measured, failure = measured_regions(maps, draw_nuclei(maps, _TO_LPS @ recording.placement.affine))
+        magnitude = np.stack([recording.placement.back(echo) for echo in stack.magnitude])
+        affine = _TO_LPS @ recording.placement.affine
+        drawn = draw_nuclei(maps, affine, magnitude, stack.echo_times_s)
+        measured, failure = measured_regions(maps, drawn)
     else:
         measured, failure = measure_regions(maps, regions), None
     missing = () if failure is None else (f"no regions of interest: {failure.words}",)

@@ -37,5 +37,5 @@ class Drawer:
         elif isinstance(self._regions, RegionProgram):
             self.drawn = draw_by_program(self._regions, self._place, self._threads, maps, source)
         else:
-            self.drawn = draw_nuclei(maps, source.affine)
+            self.drawn = draw_nuclei(maps, source.affine, source.stack.magnitude, source.stack.echo_times_s)
         return self.drawn
