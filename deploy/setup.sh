@@ -2,7 +2,8 @@
 # Makes .venv beside this folder and installs the locked packages and qsmnode itself into it.
 #
 #   deploy/setup.sh          what running the node needs
-#   deploy/setup.sh --dev    the tests' tools as well
+#   deploy/setup.sh --atlas  that, and what finds deep nuclei (SimpleITK, 50 MB)
+#   deploy/setup.sh --dev    that, and the tests' tools
 #
 # Doing it again changes nothing and takes seconds, unless a lock file, pyproject.toml or this checkout's place
 # has changed; where only the sources have, their voxel loops are compiled. QSMNODE_PYTHON names the interpreter;
@@ -15,8 +16,9 @@ unset PYTHONPATH PYTHONHOME
 lock=requirements.lock
 case "${1-}" in
     "") ;;
+    --atlas) lock=requirements-atlas.lock ;;
     --dev) lock=requirements-dev.lock ;;
-    *) echo "deploy/setup.sh: unknown argument $1 (known: --dev)" >&2; exit 2 ;;
+    *) echo "deploy/setup.sh: unknown argument $1 (known: --atlas, --dev)" >&2; exit 2 ;;
 esac
 
 venv="$PWD/.venv"
@@ -70,7 +72,7 @@ compile_voxel_loops() {
 # What was installed, from what, and where: scripts in a virtual environment hold its absolute path.
 wanted() {
     echo "$venv"
-    cksum requirements.lock requirements-dev.lock pyproject.toml
+    cksum requirements.lock requirements-atlas.lock requirements-dev.lock pyproject.toml
 }
 
 is_usable_venv() {
@@ -109,6 +111,8 @@ quietly "$venv/bin/python" -m pip check
 compile_voxel_loops
 
 wanted >"$stamp"
-if [ "$lock" = requirements-dev.lock ]; then
-    cp "$stamp" "$venv/installed-requirements" # it holds everything of requirements.lock
-fi
+# each holds everything of those before it
+case "$lock" in
+    requirements-dev.lock) cp "$stamp" "$venv/installed-requirements-atlas"; cp "$stamp" "$venv/installed-requirements" ;;
+    requirements-atlas.lock) cp "$stamp" "$venv/installed-requirements" ;;
+esac

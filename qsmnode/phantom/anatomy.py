@@ -41,6 +41,7 @@ class HeadShape:
         seed: any integer >= 0; size, pose, folding, sinuses, vessels, lesions and texture follow from it.
         lesions: whether a calcification, a haemorrhage and a small rim lesion are put in.
         texture: factor on the texture inside the tissues; 0 leaves them uniform.
+        turned_deg: how the same head lies another time: turned by these angles about x, y and z.
 
     Raises:
         EngineInputError: a value is out of these ranges.
@@ -49,12 +50,15 @@ class HeadShape:
     seed: int = 1
     lesions: bool = True
     texture: float = 1.0
+    turned_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise EngineInputError(f"seed: expected an integer of at least 0, got {self.seed}")
         if not 0.0 <= self.texture <= 3.0:
             raise EngineInputError(f"texture: expected a factor of 0 to 3, got {self.texture}")
+        if len(self.turned_deg) != 3 or not all(abs(angle) <= 45 for angle in self.turned_deg):
+            raise EngineInputError(f"turned_deg: expected three angles within 45, got {self.turned_deg}")
 
     def generator(self, purpose: str) -> np.random.Generator:
         """A random generator of this head for one purpose, independent of all others."""
@@ -113,13 +117,22 @@ def build_of(head: HeadShape) -> Build:
 
 
 def pose_of(head: HeadShape) -> Pose:
-    """This head's size and small rotation (nod up to 8 degrees, turn and tilt up to 3)."""
+    """This head's size and small rotation (nod up to 8 degrees, turn and tilt up to 3), and its own turn."""
     rng = head.generator("pose")
-    nod, turn, tilt = np.radians([rng.uniform(-8, 8), rng.uniform(-3, 3), rng.uniform(-3, 3)])
+    rotation = _rotation(*np.radians([rng.uniform(-8, 8), rng.uniform(-3, 3), rng.uniform(-3, 3)]))
+    scale = rng.uniform(0.96, 1.03, 3)
+    if any(head.turned_deg):
+        nod, tilt, turn = np.radians(head.turned_deg)
+        rotation = _rotation(nod, turn, tilt) @ rotation
+    return Pose(rotation, scale)
+
+
+def _rotation(nod: float, turn: float, tilt: float) -> npt.NDArray[np.float64]:
+    """About x, then y, then z, by these angles (rad) about x, z and y."""
     about_x = np.array([[1, 0, 0], [0, math.cos(nod), -math.sin(nod)], [0, math.sin(nod), math.cos(nod)]])
     about_z = np.array([[math.cos(turn), -math.sin(turn), 0], [math.sin(turn), math.cos(turn), 0], [0, 0, 1]])
     about_y = np.array([[math.cos(tilt), 0, math.sin(tilt)], [0, 1, 0], [-math.sin(tilt), 0, math.cos(tilt)]])
-    return Pose(about_z @ about_y @ about_x, rng.uniform(0.96, 1.03, 3))
+    return np.asarray(about_z @ about_y @ about_x)
 
 
 @compiled

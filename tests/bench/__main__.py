@@ -23,6 +23,7 @@ from tests.bench import (
     edges,
     inversion,
     microbleeds,
+    nuclei,
     robustness,
     scaling,
     unwrapping,
@@ -42,6 +43,7 @@ PARTS: Mapping[str, Callable[[Setting], list[Table]]] = {
     "edges": edges.run,
     "contrasts": contrasts.run,
     "microbleeds": microbleeds.run,
+    "nuclei": nuclei.run,
 }
 TUNE = "tune-plain"
 _ALPHAS, _COUPLINGS = [1e-5, 2e-5, 3e-5, 6e-5, 1.2e-4], [30.0, 100.0, 300.0]

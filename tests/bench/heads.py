@@ -108,11 +108,15 @@ def load(path: Path) -> SimulatedHead:
     """Read a head back."""
     with np.load(path) as file:
         shape, protocol = json.loads(str(file["made_from"]))
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in protocol.items()}
-        measured = Protocol(**values)
+        measured, head = Protocol(**_tuples(protocol)), HeadShape(**_tuples(shape))
         stack = _stack(measured, file["magnitude"], file["phase"])
         arrays = {name: file[name] for name in _ARRAYS}
-    return SimulatedHead(HeadShape(**shape), measured, stack, geometry=measured.geometry(), **arrays)
+    return SimulatedHead(head, measured, stack, geometry=measured.geometry(), **arrays)
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def _stack(protocol: Protocol, magnitude: Float, phase: Float) -> EchoStack:

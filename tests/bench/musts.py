@@ -54,7 +54,12 @@ _FURTHER = (
     Must("SWI: blood told from chalk", "contrasts_swi_lesions", "told", low=1.0),
     Must("microbleeds: two sets of echo times within 10 %", "microbleeds", "change", -10.0, 10.0),
 )
-MUSTS = (*_INVERSION, *_CHAIN, *_FURTHER)
+_NUCLEI = (
+    Must("nuclei: overlap of each >= 0.80, red nucleus >= 0.70", "nuclei", "dice_over", low=0.0),
+    Must("nuclei: mean error of each <= 10 ppb", "nuclei", "error", -10.0, 10.0),
+    Must("nuclei: standard deviation of repeated means <= 2.4 ppb", "nuclei_repeated", "sd_ppb", high=2.4),
+)
+MUSTS = (*_INVERSION, *_CHAIN, *_FURTHER, *_NUCLEI)
 # the rows that count, where not all of a table do
 _ROWS = {
     "inversion": ("method", inversion.DEFAULT),

@@ -102,7 +102,7 @@ def test_packages_are_installed_by_hash_and_only_once(
     assert "--no-deps --no-build-isolation --editable ." in itself
 
     # neither again, nor for the packages that it holds already
-    for arguments in ([], ["--dev"]):
+    for arguments in ([], ["--atlas"], ["--dev"]):
         again = _run(setup, bare_path, *arguments)
         assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
     assert len(fake_python.read_text().splitlines()) == 2
@@ -173,11 +173,12 @@ def _pins(lock: str) -> set[str]:
 
 
 def test_the_locks_agree_and_are_complete() -> None:
-    running, testing = _pins("requirements.lock"), _pins("requirements-dev.lock")
-    assert running < testing
+    names = ("requirements.lock", "requirements-atlas.lock", "requirements-dev.lock")
+    running, atlas, testing = map(_pins, names)
+    assert running < atlas < testing
     for pin in testing:
         assert "==" in pin
-    for lock in ("requirements.lock", "requirements-dev.lock"):
+    for lock in names:
         text = (_ROOT / lock).read_text()
         assert text.count("--hash=sha256:") >= len(_pins(lock))
         assert "://" not in text
