@@ -107,7 +107,7 @@ def _accuracy(setting: Setting) -> Table:
         f"{len(seconds)} heads with protocols of their own, both sides. dice: mean over those with a number; "
         "dice_over: that above what is asked for; least_dice: the worst of them; error: mean of found minus "
         "true, in ppb; largest_error: its largest size; refused: without a number; refused_dice: what they "
-        f"would have had. Finding them took {np.median(seconds):.1f} s (median), {max(seconds):.1f} s at most."
+        f"would have had. It took {np.median(seconds):.1f} s (median), {max(seconds):.1f} s at most."
     )
     return Table("nuclei", caption, rows)
 
