@@ -57,11 +57,13 @@ def _look(given: argparse.Namespace, archive: Orthanc, study: Study, folder: Pat
 
 def _tried(given: argparse.Namespace, screen: Screen, viewer: Viewer, study: Study, folder: Path) -> bool:
     """One screen in a browser of its own; again where it is not as meant: rendering in software flickers."""
+    picture = given.out / f"{screen.name}.png"
+    picture.unlink(missing_ok=True)  # of an earlier run
     for number in range(1, _TRIES + 1):
         browser = Chromium(given.chromium, folder / f"{screen.name}-{number}")
         try:
             browser.open()
-            verdict = screen.look(browser, viewer, study, given.out / f"{screen.name}.png")
+            verdict = screen.look(browser, viewer, study, picture)
         except BrowserError as error:
             print(f"{screen.name}, try {number}: {error}", file=sys.stderr, flush=True)
             continue
@@ -70,7 +72,7 @@ def _tried(given: argparse.Namespace, screen: Screen, viewer: Viewer, study: Stu
         print(f"{screen.name}, try {number}: {verdict.text}", flush=True)
         if verdict.good:
             return True
-    print(f"{screen.name}: FAILED after {_TRIES} tries; see {given.out / screen.name}.png", file=sys.stderr)
+    print(f"{screen.name}: FAILED after {_TRIES} tries; see {picture}", file=sys.stderr)
     return False
 
 
