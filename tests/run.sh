@@ -4,7 +4,7 @@
 #   ./tests/run.sh [--install-peers] [arguments for pytest]
 #
 # Sets .venv up, then runs ruff, mypy, import-linter and pytest, all of them even where one fails.
-#   --install-peers           first installs the real peers from Debian's packages (sudo where not root)
+#   --install-peers           first installs the real peers: Debian's packages (sudo where not root), dcmqi from PyPI
 #   -n N                      that many test processes; otherwise one per core. -n 0: none beside pytest itself
 #   QSMNODE_CORPUS            folder of real scanner files; tests that need it are skipped without
 #   QSMNODE_REQUIRE_PEERS=1   a missing peer is a failure, not a skip

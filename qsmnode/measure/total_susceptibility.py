@@ -13,10 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from qsmnode.engine.types import Float, Mask
 from qsmnode.errors import EngineInputError
+
+Doubles = npt.NDArray[np.float64]
 
 _HALF = 0.5
 _EVERY_NEIGHBOUR = np.ones((3, 3, 3), dtype=bool)
@@ -145,12 +148,12 @@ def _window(region: Mask, voxel_mm: Sequence[float], reach: Reach) -> tuple[slic
     return found[0], found[1], found[2]
 
 
-def _distance(region: Mask, voxel_mm: Sequence[float]) -> Float:
+def _distance(region: Mask, voxel_mm: Sequence[float]) -> Doubles:
     """Distance to a region, mm; 0 within."""
     return np.asarray(ndimage.distance_transform_edt(~region, sampling=voxel_mm))
 
 
-def _surroundings(chi: Float, usable: Mask, away: Float, reach: Reach) -> float | None:
+def _surroundings(chi: Doubles, usable: Mask, away: Doubles, reach: Reach) -> float | None:
     """Median of the shell; None where too little of it is known."""
     shell = usable & (away > reach.margin) & (away <= reach.margin + reach.shell)
     if np.count_nonzero(shell) < _FEWEST_AROUND:
@@ -158,7 +161,7 @@ def _surroundings(chi: Float, usable: Mask, away: Float, reach: Reach) -> float 
     return float(np.median(chi[shell]))
 
 
-def _half_maximum(apart: Float, drawn: Mask, allowed: Mask) -> Mask:
+def _half_maximum(apart: Doubles, drawn: Mask, allowed: Mask) -> Mask:
     """What touches the most different voxel and differs by half as much, in the same way."""
     place = np.unravel_index(np.argmax(np.where(drawn, np.abs(apart), -1.0)), apart.shape)
     peak = float(apart[place])
