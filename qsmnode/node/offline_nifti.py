@@ -23,6 +23,7 @@ from qsmnode.measure import label_image
 from qsmnode.measure.grids import Box
 from qsmnode.measure.regions import Region, in_words, measure_regions
 from qsmnode.node.reconstruction import computed
+from qsmnode.node.regions.drawn import for_examination
 from qsmnode.node.regions.drawn import measured as measured_regions
 from qsmnode.node.regions.nuclei import draw_nuclei
 from qsmnode.products.nifti import NiftiResult
@@ -92,7 +93,7 @@ def reconstruct_scan(
     if nuclei:
         magnitude = np.stack([recording.placement.back(echo) for echo in stack.magnitude])
         affine = _TO_LPS @ recording.placement.affine
-        drawn = draw_nuclei(maps, affine, magnitude, stack.echo_times_s)
+        drawn = for_examination(draw_nuclei(maps, affine, magnitude, stack.echo_times_s), done.findings)
         measured, failure = measured_regions(maps, drawn)
     else:
         measured, failure = measure_regions(maps, regions), None

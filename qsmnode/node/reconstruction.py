@@ -17,7 +17,7 @@ from qsmnode.engine.types import EchoStack, Maps
 from qsmnode.errors import Finding
 from qsmnode.measure.regions import Region, measure_regions
 from qsmnode.measure.statistics import Measurement, whole_brain
-from qsmnode.node.regions.drawn import Draw
+from qsmnode.node.regions.drawn import Draw, for_examination
 from qsmnode.node.regions.drawn import measured as measured_regions
 from qsmnode.products.context import ProductContext
 from qsmnode.products.page.style import PageStyle
@@ -68,7 +68,9 @@ def reconstructed(
     if draw is None:
         measured, failure = measure_regions(done.maps, regions), None
     else:
-        measured, failure = measured_regions(done.maps, draw(done.maps, source))
+        measured, failure = measured_regions(
+            done.maps, for_examination(draw(done.maps, source), done.findings)
+        )
     return ProductContext(
         source=replace(source, warnings=(*source.warnings, *done.remarks), findings=done.findings),
         maps=done.maps,

@@ -113,6 +113,7 @@ REGION_ISSUES: Mapping[str, Code] = MappingProxyType(
         "program_failed": _reason("RG-114", "Program that draws regions failed"),
         "program_late": _reason("RG-115", "Program that draws regions took too long"),
         "program_nothing": _reason("RG-116", "Program that draws regions left none"),
+        "not_meant": _reason("RG-117", "Examination that the program is not meant for"),
         "cut": _reason("RG-201", "Region cut by the map"),
         "edge": _reason("RG-202", "Region at the edge of the images"),
         "left_out": _reason("RG-203", "Voxels of the region left out"),

@@ -1,7 +1,7 @@
 """The deep nuclei of a susceptibility map, by an atlas: experimental.
 
 A pattern search places the painted atlas, two similarity transforms and demons bring it onto the map, and the
-map's own contrast draws the borders twice, the second time from the first. What is implausible has no number.
+map's own contrast draws the borders, again and again from those before. What is implausible has no number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from qsmnode.measure.nuclei.atlas import INNER, OUTER, PARTS, Labels, atlas
 from qsmnode.measure.nuclei.boundaries import MARGIN_MM, Drawn, redrawn
 from qsmnode.measure.nuclei.decay import decay_rate
 from qsmnode.measure.nuclei.deformation import Registered, bent
-from qsmnode.measure.nuclei.gates import LEAST_VOXELS, Evidence, judged
+from qsmnode.measure.nuclei.gates import (
+    LEAST_CORRELATION,
+    LEAST_GUESS,
+    LEAST_VOXELS,
+    Evidence,
+    judged,
+    unregistered,
+)
 from qsmnode.measure.nuclei.search import search
 from qsmnode.measure.nuclei.similarity import ALL, GROUP, aligned
 from qsmnode.measure.nuclei.space import Volume
@@ -29,6 +36,7 @@ from qsmnode.measure.structures import named
 DRAWN_BY = "qsmnode with the CIT168 atlas"
 LARGEST_VOXEL_MM = 2.5
 LEAST_BRAIN_ML = 150.0
+_DRAWINGS = 3
 _LOWEST_PPB, _HIGHEST_PPB = -50.0, 150.0
 """Beyond them lie veins, blood and calcium, which are no part of the pattern."""
 _MIDBRAIN = ("red nucleus", "substantia nigra", "subthalamic nucleus")
@@ -67,25 +75,34 @@ def find_nuclei(
     """
     reason = _unfit(maps)
     if reason is not None:
-        empty = np.zeros(maps.mask.shape, np.bool_)
-        return _regions([empty] * len(PARTS), [reason] * len(PARTS), np.zeros(maps.mask.shape, np.uint8))
+        return _none(maps.mask, reason)
     chi = np.where(maps.mask, np.nan_to_num(maps.susceptibility * np.float32(1000)), np.float32(0))
     registered = _registered(chi, maps.mask, affine)
+    if registered is None or registered.correlation < LEAST_CORRELATION:
+        return _none(maps.mask, unregistered(registered.correlation if registered else 0.0))
     view = _view(registered, maps.mask.shape, affine)
     decay = None
     if magnitude is not None and len(echo_times_s) > 1:
         decay = decay_rate(magnitude[(slice(None), *view.box)], echo_times_s)
-    first, last = _drawn(chi[view.box], decay, maps.mask[view.box], view.parts[view.box], maps.grid.voxel_mm)
+    here = chi[view.box], decay, maps.mask[view.box], view.parts[view.box]
+    *_, before, last = _drawn(*here, maps.grid.voxel_mm)
+    voxel_ml = maps.grid.voxel_volume_mm3 / 1000
     evidence = [
-        _evidence(number, registered, maps, affine, chi[view.box], first[number - 1], last[number - 1])
-        for number in range(1, len(PARTS) + 1)
+        _evidence(inside, here[-1] == number, here[0], voxel_ml, before[number - 1], last[number - 1])
+        for number, inside in enumerate(_inside(registered, maps, affine), start=1)
     ]
     masks = []
     for one in last:
         whole = np.zeros(maps.mask.shape, np.bool_)
         whole[view.box] = one.mask
         masks.append(whole)
-    return _regions(masks, judged(evidence, registered.correlation), view.labels)
+    return _regions(masks, judged(evidence), view.labels)
+
+
+def _none(mask: Mask, reason: Issue) -> tuple[Region, ...]:
+    """All of them without a number, for one reason."""
+    empty = np.zeros(mask.shape, np.bool_)
+    return _regions([empty] * len(PARTS), [reason] * len(PARTS), np.zeros(mask.shape, np.uint8))
 
 
 def _unfit(maps: Maps) -> Issue | None:
@@ -101,11 +118,14 @@ def _unfit(maps: Maps) -> Issue | None:
     return None
 
 
-def _registered(chi: Float, mask: Mask, affine: Affine) -> Registered:
+def _registered(chi: Float, mask: Mask, affine: Affine) -> Registered | None:
+    """None where the pattern is nowhere."""
     found = atlas()
     calm = Volume(np.where(mask, np.clip(chi, _LOWEST_PPB, _HIGHEST_PPB), np.float32(0)), affine)
     brain = Volume(mask.astype(np.float32), affine)
     guess = search(calm, brain, found)
+    if guess.correlation < LEAST_GUESS:
+        return None
     transform = aligned(calm, brain, found, guess.transform, ALL)
     midbrain = aligned(calm, brain, found, transform, GROUP, _GROUP)
     return bent(calm, brain, found, transform, _GROUP, midbrain)
@@ -134,30 +154,37 @@ def _view(registered: Registered, shape: tuple[int, ...], affine: Affine) -> _Vi
 
 def _drawn(
     chi: Float, decay: Float | None, brain: Mask, parts: Labels, voxel_mm: tuple[float, float, float]
-) -> tuple[list[Drawn], list[Drawn]]:
-    """First from the atlas's borders, then from those."""
-    spacing = np.array(voxel_mm)
-    first = redrawn(chi, decay, brain, parts, spacing)
-    again = np.zeros(parts.shape, np.uint8)
-    for number, one in enumerate(first, start=1):
-        again[one.mask] = number
-    return first, redrawn(chi, decay, brain, again, spacing)
+) -> list[list[Drawn]]:
+    """First from the atlas's borders, then from those drawn before, again and again."""
+    drawn: list[list[Drawn]] = []
+    for _ in range(_DRAWINGS):
+        drawn.append(redrawn(chi, decay, brain, parts, np.array(voxel_mm)))
+        parts = np.zeros(parts.shape, np.uint8)
+        for number, one in enumerate(drawn[-1], start=1):
+            parts[one.mask] = number
+    return drawn
+
+
+def _inside(registered: Registered, maps: Maps, affine: Affine) -> list[float]:
+    """Part of each of the atlas's nuclei that lies in the map."""
+    brain = Volume(maps.mask.astype(np.uint8), affine).on(registered.box, nearest=True) > 0
+    labels = [registered.parts == number for number in range(1, len(PARTS) + 1)]
+    return [float((label & brain).sum()) / max(int(label.sum()), 1) for label in labels]
 
 
 def _evidence(
-    number: int, registered: Registered, maps: Maps, affine: Affine, chi: Float, first: Drawn, last: Drawn
+    inside: float, label: Mask, chi: Float, voxel_ml: float, before: Drawn, last: Drawn
 ) -> Evidence:
-    label = registered.parts == number
-    brain = Volume(maps.mask.astype(np.uint8), affine).on(registered.box, nearest=True) > 0
-    count = int(label.sum())
-    voxel_ml = maps.grid.voxel_volume_mm3 / 1000
+    """Of one part; ``label`` is the registered atlas's, on the map's grid."""
+    voxels = int(last.mask.sum())
     return Evidence(
-        inside=float((label & brain).sum()) / count if count else 0.0,
-        voxels=int(last.mask.sum()),
+        inside=inside,
+        voxels=voxels,
         voxel_ml=voxel_ml,
-        atlas_ml=count * abs(float(np.linalg.det(registered.box.affine[:3, :3]))) / 1000,
-        volume_ml=float(last.mask.sum()) * voxel_ml,
-        first_ppb=_mean(chi, first.mask),
+        atlas_ml=max(int(label.sum()), 1) * voxel_ml / max(inside, 0.1),
+        volume_ml=voxels * voxel_ml,
+        overlap=float((last.mask & label).sum()) / max(voxels, 1),
+        before_ppb=_mean(chi, before.mask),
         last_ppb=_mean(chi, last.mask),
         contrast_ppb=last.contrast_ppb,
     )

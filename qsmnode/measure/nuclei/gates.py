@@ -11,18 +11,21 @@ from qsmnode.measure.regions import Issue
 
 LEAST_CORRELATION = 0.40
 """Of the painted atlas with the map around the nuclei."""
+LEAST_GUESS = 0.20
+"""Of the pattern with the map at the place where the search finds it."""
 LEAST_INSIDE = 0.90
 """Part of a nucleus of the atlas that has to lie in the map."""
 LEAST_VOXELS = 8
 LEAST_EXPECTED = 40.0
 """Voxels that a nucleus of this head's usual size would have: fewer are border for the most part."""
-SMALLEST, LARGEST = 0.5, 2.0
+SMALLEST, LARGEST = 0.5, 1.6
 """Volume against the atlas's, both by their medians in this head: heads differ in size, and so do nuclei."""
 SMALLEST_HEAD, LARGEST_HEAD = 0.25, 1.8
 MOST_UNEQUAL = 1.7
 """Volume of the larger side over that of the smaller."""
 MOST_APART_PPB = 15.0
-"""Mean within borders that lean on the atlas, against the mean within those drawn again from there."""
+"""Mean within the last borders, against the mean within those that they were drawn from."""
+LEAST_OVERLAP = 0.45
 LEAST_CONTRAST_PPB = 10.0
 MOST_REFUSED = 0.5
 
@@ -35,7 +38,8 @@ class Evidence:
         inside: part of the atlas's own nucleus, as registered, that lies in the map, 0 to 1.
         voxels: how many were drawn; voxel_ml: of what volume each.
         atlas_ml, volume_ml: of the atlas's, as registered, and of what was drawn.
-        first_ppb, last_ppb: mean within the first borders, and within the last.
+        overlap: part of what was drawn that lies in the atlas's own, 0 to 1.
+        before_ppb, last_ppb: mean within the borders before the last, and within the last.
         contrast_ppb: of its core against its surroundings.
     """
 
@@ -44,28 +48,31 @@ class Evidence:
     voxel_ml: float
     atlas_ml: float
     volume_ml: float
-    first_ppb: float
+    overlap: float
+    before_ppb: float
     last_ppb: float
     contrast_ppb: float
 
 
-def judged(found: Sequence[Evidence], correlation: float) -> tuple[Issue | None, ...]:
+def unregistered(correlation: float) -> Issue:
+    """Why there is nothing at all."""
+    words = (
+        f"the atlas could not be brought onto this map: correlation {correlation:.2f}, "
+        f"at least {LEAST_CORRELATION:.2f} expected"
+    )
+    return Issue("not_found", words)
+
+
+def judged(found: Sequence[Evidence]) -> tuple[Issue | None, ...]:
     """Why each part has no number; None where it may have one.
 
     Args:
         found: in the order of :data:`qsmnode.measure.nuclei.atlas.PARTS`.
-        correlation: of the registered atlas with the map.
     """
-    if correlation < LEAST_CORRELATION:
-        words = (
-            f"the atlas could not be brought onto this map: correlation {correlation:.2f}, "
-            f"at least {LEAST_CORRELATION:.2f} expected"
-        )
-        return (Issue("not_found", words),) * len(found)
     seen = [_unseen(one) for one in found]
     usual = _usual_size([one for one, issue in zip(found, seen, strict=True) if issue is None])
     issues = [issue or _implausible(one, usual) for one, issue in zip(found, seen, strict=True)]
-    issues = [issue or _unequal(number, found, seen) for number, issue in enumerate(issues)]
+    issues = [issue or _unequal(number, found, issues) for number, issue in enumerate(issues)]
     in_view = [number for number, one in enumerate(found) if one.inside >= LEAST_INSIDE]
     refused = sum(issues[number] is not None for number in in_view)
     if in_view and refused > MOST_REFUSED * len(in_view):
@@ -103,16 +110,19 @@ def _implausible(one: Evidence, usual: float) -> Issue | None:
     if not SMALLEST <= size <= LARGEST:
         words = f"its volume of {one.volume_ml:.2f} ml is {size:.1f} times what the other nuclei let expect"
         return Issue("size", words)
-    if abs(one.last_ppb - one.first_ppb) > MOST_APART_PPB:
-        words = f"two ways to draw it give means of {one.first_ppb:.0f} and {one.last_ppb:.0f} ppb"
+    if one.overlap < LEAST_OVERLAP:
+        words = f"{100 * one.overlap:.0f} % of what stands out there lie where the atlas has it"
+        return Issue("estimates", f"{words}, at least {100 * LEAST_OVERLAP:.0f} % expected")
+    if abs(one.last_ppb - one.before_ppb) > MOST_APART_PPB:
+        words = f"two ways to draw it give means of {one.before_ppb:.0f} and {one.last_ppb:.0f} ppb"
         return Issue("estimates", words)
     return None
 
 
-def _unequal(number: int, found: Sequence[Evidence], seen: Sequence[Issue | None]) -> Issue | None:
-    """Both sides: which of them is wrong cannot be told."""
+def _unequal(number: int, found: Sequence[Evidence], issues: Sequence[Issue | None]) -> Issue | None:
+    """Both sides, where nothing else speaks against one of them: which is wrong cannot be told."""
     other = _other_side(number)
-    if seen[other] is not None:
+    if issues[other] is not None:
         return None
     one, two = found[number].volume_ml, found[other].volume_ml
     if max(one, two) > MOST_UNEQUAL * min(one, two):

@@ -7,7 +7,6 @@ first guess, no matter where the field of view lies or what part of the head it 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -66,15 +65,16 @@ def search(chi: Volume, brain: Volume, atlas: Atlas) -> Guess:
     near = Volume(_near(atlas), atlas.affine)
     centre = atlas.centre_mm
     best = Guess(np.eye(4), -1.0)
-    for nod, part in product(_NODS_DEG, _SIZES):
-        size = part * width / _USUAL_WIDTH_MM
-        turn = _turn(nod, size)
-        value, where = maps.best(_patch(pattern, centre, turn, size), _patch(near, centre, turn, size), off)
-        if value > best.correlation:
-            transform = np.eye(4)
-            transform[:3, :3] = turn
-            transform[:3, 3] = centre - turn @ (box.affine[:3, :3] @ where + box.affine[:3, 3])
-            best = Guess(transform, value)
+    for size in (part * width / _USUAL_WIDTH_MM for part in _SIZES):
+        smooth, weights = (one.smoothed(_SMOOTHING_MM / size) for one in (pattern, near))
+        for nod in _NODS_DEG:
+            turn = _turn(nod, size)
+            value, where = maps.best(_patch(smooth, centre, turn), _patch(weights, centre, turn), off)
+            if value > best.correlation:
+                transform = np.eye(4)
+                transform[:3, :3] = turn
+                transform[:3, 3] = centre - turn @ (box.affine[:3, :3] @ where + box.affine[:3, 3])
+                best = Guess(transform, value)
     return best
 
 
@@ -101,14 +101,14 @@ def _turn(nod_deg: float, size: float) -> Points:
     return np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) / size
 
 
-def _patch(volume: Volume, centre: Points, turn: Points, size: float) -> Float:
+def _patch(volume: Volume, centre: Points, turn: Points) -> Float:
     """The atlas, turned and sized, in a box around its centre."""
     affine = np.diag([_SPACING_MM, _SPACING_MM, _SPACING_MM, 1.0])
     affine[:3, 3] = -_SPACING_MM * np.array(_HALF_BOX)
     transform = np.eye(4)
     transform[:3, :3], transform[:3, 3] = turn, centre
     x, y, z = (2 * half + 1 for half in _HALF_BOX)
-    return np.asarray(volume.smoothed(_SMOOTHING_MM / size).on(Box((x, y, z), affine), transform))
+    return np.asarray(volume.on(Box((x, y, z), affine), transform))
 
 
 @dataclass(frozen=True, eq=False)

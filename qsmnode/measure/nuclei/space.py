@@ -81,7 +81,9 @@ def places(mask: npt.NDArray[np.bool_], affine: Affine) -> Points:
 
 def moved(points: Points, affine: Affine) -> Points:
     """(N, 3) points after an affine transform."""
-    return np.asarray(points @ affine[:3, :3].T + affine[:3, 3])
+    # sums of our own: a library's order of summing may depend on its threads
+    x, y, z = points.T
+    return np.stack([row[0] * x + row[1] * y + row[2] * z + row[3] for row in affine[:3]], axis=1)
 
 
 def voxel_places(box: Box) -> Points:

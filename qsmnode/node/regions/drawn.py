@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qsmnode.dicom.reading import BROKEN
 from qsmnode.dicom.source import Source
 from qsmnode.engine.types import Maps
-from qsmnode.errors import EngineInputError, NotEligible, UsageError
+from qsmnode.errors import EngineInputError, Finding, NotEligible, UsageError
 from qsmnode.measure.region_files import read_regions
 from qsmnode.measure.regions import Issue, MeasuredRegion, Region, measure_regions
+
+_NOT_FOR_AN_ATLAS = ("contrast_agent", "neck")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,20 @@ def measured(maps: Maps, drawn: Drawn) -> tuple[tuple[MeasuredRegion, ...], Issu
         return measure_regions(maps, drawn.regions), None
     except EngineInputError as error:
         return (), Issue("regions_unusable", str(error))
+
+
+def for_examination(drawn: Drawn, findings: Iterable[Finding]) -> Drawn:
+    """Without what an atlas found where it does not hold: after a contrast agent, in a neck."""
+    why = [str(finding) for finding in findings if finding.check in _NOT_FOR_AN_ATLAS]
+    if not why:
+        return drawn
+    issue = Issue("not_meant", f"no atlas is meant for it: {'; '.join(why)}")
+    return replace(
+        drawn,
+        regions=tuple(
+            replace(one, refused=one.refused or issue) if one.experimental else one for one in drawn.regions
+        ),
+    )
 
 
 def _without_names(words: str, path: Path) -> str:

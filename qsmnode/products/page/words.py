@@ -105,6 +105,7 @@ _ENGLISH = Words(
             "program_failed": "the program failed",
             "program_late": "the program took too long",
             "program_nothing": "the program left none",
+            "not_meant": "not meant for this examination",
         }
     ),
     offsets="Relative to this zero",
@@ -173,6 +174,7 @@ _GERMAN = Words(
             "program_failed": "Programm gescheitert",
             "program_late": "Programm brauchte zu lange",
             "program_nothing": "Programm hinterließ keine",
+            "not_meant": "für diese Untersuchung nicht gedacht",
         }
     ),
     offsets="Bezogen auf diesen Nullpunkt",

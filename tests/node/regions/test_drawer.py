@@ -14,10 +14,11 @@ import pytest
 from qsmnode.config import RegionFolder, RegionProgram, Regions
 from qsmnode.dicom.source import Source
 from qsmnode.engine.types import Maps
+from qsmnode.errors import Finding
 from qsmnode.measure.regions import Region
 from qsmnode.measure.structures import named
 from qsmnode.node.regions.drawer import Drawer
-from qsmnode.node.regions.drawn import Drawn, measured
+from qsmnode.node.regions.drawn import Drawn, for_examination, measured
 
 FINDER = "qsmnode.measure.nuclei"
 COPY = """
@@ -71,3 +72,20 @@ def test_regions_that_cannot_be_told_apart_have_no_numbers(maps: Maps) -> None:
         "regions_unusable",
         "regions: expected each title once, got 'one' twice",
     )
+
+
+def test_an_atlas_is_not_meant_for_a_neck_or_after_a_contrast_agent(maps: Maps) -> None:
+    """Even where a site lets such examinations have numbers; what a reader drew keeps its own."""
+    drawn = Drawn(
+        (
+            Region("by the atlas", "", 1, maps.mask, named(""), "the atlas", True, True),
+            Region("by a reader", "", 2, maps.mask, named(""), "a reader"),
+        )
+    )
+    told = for_examination(drawn, [Finding("contrast_agent", "warn", "none", "a contrast agent was given")])
+    automatic, manual = told.regions
+    assert automatic.refused is not None
+    assert automatic.refused.kind == "not_meant"
+    assert "a contrast agent was given" in automatic.refused.words
+    assert manual.refused is None
+    assert for_examination(drawn, [Finding("echoes", "warn", "3", "2")]) is drawn
