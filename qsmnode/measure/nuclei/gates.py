@@ -18,7 +18,7 @@ LEAST_INSIDE = 0.90
 LEAST_VOXELS = 8
 LEAST_EXPECTED = 40.0
 """Voxels that a nucleus of this head's usual size would have: fewer are border for the most part."""
-SMALLEST, LARGEST = 0.5, 1.6
+SMALLEST, LARGEST = 0.5, 2.0
 """Volume against the atlas's, both by their medians in this head: heads differ in size, and so do nuclei."""
 SMALLEST_HEAD, LARGEST_HEAD = 0.25, 1.8
 MOST_UNEQUAL = 1.7
