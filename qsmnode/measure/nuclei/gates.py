@@ -9,7 +9,7 @@ from statistics import median
 from qsmnode.measure.nuclei.atlas import PARTS
 from qsmnode.measure.regions import Issue
 
-LEAST_CORRELATION = 0.40
+LEAST_CORRELATION = 0.50
 """Of the painted atlas with the map around the nuclei."""
 LEAST_GUESS = 0.20
 """Of the pattern with the map at the place where the search finds it."""

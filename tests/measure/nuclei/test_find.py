@@ -13,7 +13,6 @@ from qsmnode.measure.regions import Region, measure_regions
 from qsmnode.measure.structures import REGION_OF_INTEREST
 from tests.measure.nuclei.painted import TIMES_S, Painted, painted
 
-
 # at 1.5 mm these are a few voxels thick
 LEAST = {"subthalamic nucleus": 0.65, "substantia nigra": 0.72, "red nucleus": 0.75}
 
