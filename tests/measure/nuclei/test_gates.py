@@ -58,9 +58,7 @@ def test_size_is_judged_against_the_others_of_the_head() -> None:
 
 def test_unequal_sides_have_both_no_number() -> None:
     assert _kinds({4: {"volume_ml": 0.8}, 5: {"volume_ml": 0.45}}) == {4: "sides", 5: "sides"}
-    assert _kinds({4: {"volume_ml": 0.9}, 5: {"inside": 0.5}}) == {5: "cut"}, (
-        "one side alone is judged alone"
-    )
+    assert _kinds({4: {"volume_ml": 0.9}, 5: {"inside": 0.5}}) == {5: "cut"}, "one side alone is judged alone"
     assert _kinds({4: {"volume_ml": 1.1}}) == {4: "size"}, "here it can be told"
 
 
