@@ -14,6 +14,7 @@ from qsmnode import __version__
 from qsmnode.config import SeriesSettings
 from qsmnode.dicom.identity import derive_uid
 from qsmnode.dicom.source import Source
+from qsmnode.engine.departures import Departures, departures
 from qsmnode.engine.quality import NUMBERS
 from qsmnode.engine.types import Maps
 from qsmnode.errors import EngineInputError, Finding
@@ -27,6 +28,7 @@ from qsmnode.products.revision import REFUSAL_PAGE, REFUSAL_REPORT, Replaced, ti
 _LARGEST_SOURCE_NUMBER = 20_000_000  # SeriesNumber is an IS, at most 2^31 - 1
 _NO_SOURCE_NUMBER = 90
 _LONGEST_DESCRIPTION = 64  # VR LO
+_LONGEST_DEPARTURES = 400  # the places it goes to are of VR ST and LT
 _USUAL_PAGE = PageStyle()
 _AS_USUAL = SeriesSettings.model_validate({})
 
@@ -174,8 +176,20 @@ class ProductContext:
         """What is other than usual about that, as parts of a UID."""
         return self.style(product).facts()
 
-    def title(self, name: str) -> str:
-        """A SeriesDescription: what it is, what is wrong with it, and what it is for."""
+    @cached_property
+    def departures(self) -> Departures:
+        """What is other in this recipe than in a preset."""
+        return departures(self.recipe.as_mapping())
+
+    def title(self, name: str, *, as_it_is: bool = False) -> str:
+        """A SeriesDescription: what it is, what is other than usual, what is wrong with it, what it is for.
+
+        Args:
+            name: what it is.
+            as_it_is: whether a site chose the name, and relies on it.
+        """
+        if self.departures.short and not as_it_is:
+            name = f"{name}, {self.departures.short}"
         words = [""]
         if any(finding.severity == "degraded" for finding in self.findings):
             words.append("DEGRADED")
@@ -207,8 +221,10 @@ class ProductContext:
     def algorithm(self) -> str:
         """Recipe, version and hash in one line, and the library of the transforms where it is unusual."""
         transforms = f", Fourier transforms by {self.transforms}" if self.transforms else ""
+        other = f", {shortened(str(self.departures), _LONGEST_DEPARTURES)}" if str(self.departures) else ""
         return (
-            f"qsmnode {__version__}, recipe {self.recipe.version}, sha256 {self.recipe.hash[:16]}{transforms}"
+            f"qsmnode {__version__}, recipe {self.recipe.version}, "
+            f"sha256 {self.recipe.hash[:16]}{transforms}{other}"
         )
 
 
@@ -217,3 +233,8 @@ def series_number(template: Dataset, offset: int) -> int:
     found = template.get("SeriesNumber")
     number = int(found) if found is not None else 0
     return (number if 0 < number < _LARGEST_SOURCE_NUMBER else _NO_SOURCE_NUMBER) * 100 + offset
+
+
+def shortened(words: str, limit: int) -> str:
+    """As much as there is room for; where it is cut it says so."""
+    return words if len(words) <= limit else f"{words[: limit - 3]}..."

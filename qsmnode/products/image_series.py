@@ -171,7 +171,8 @@ class ImageSeries:
         image.SeriesInstanceUID = planned.series_uid
         image.Modality = "MR"
         image.SeriesNumber = planned.series_number
-        image.SeriesDescription = titled(context.title(style.description or self.title), context.revision)
+        title = context.title(style.description or self.title, as_it_is=bool(style.description))
+        image.SeriesDescription = titled(title, context.revision)
         name_series(image, context.replaces.get(self.name), context.replaces.get(REFUSAL_PAGE))
         image.ImageType = ["DERIVED", "PRIMARY", "OTHER", self.kind]
         for keyword, value in _DEFAULTS.items():

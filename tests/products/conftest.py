@@ -14,6 +14,7 @@ from pydicom import Dataset
 
 from qsmnode.dicom.geometry import slice_normal
 from qsmnode.dicom.source import ImageReference, SliceSource, Source
+from qsmnode.engine import Recipe
 from qsmnode.engine.types import EchoStack, Grid, Maps
 from qsmnode.measure.statistics import whole_brain
 from qsmnode.products.context import ProductContext
@@ -32,7 +33,7 @@ class FixedRecipe:
     hash = "ab" * 32
 
     def as_mapping(self) -> dict[str, dict[str, Any]]:
-        return {"unwrap": {"method": "romeo"}, "inversion": {"method": "tv", "strength": 0.25}}
+        return Recipe.preset("default").as_mapping()
 
 
 def template(**changes: Any) -> Dataset:

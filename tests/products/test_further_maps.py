@@ -100,7 +100,7 @@ def test_series_have_names_numbers_and_uids_of_their_own(made: ProductContext) -
 
 
 def test_a_map_that_the_recipe_does_not_make_is_an_error_and_no_zero(context: Make) -> None:
-    with pytest.raises(JobFailed, match="r2star: expected a recipe that makes it, got the steps unwrap"):
+    with pytest.raises(JobFailed, match="r2star: expected a recipe that makes it, got the steps offset"):
         R2STAR.build(context())
 
 

@@ -10,6 +10,9 @@ import numpy as np
 import pydicom
 import pytest
 
+from qsmnode.config import SeriesSettings
+from qsmnode.engine import Recipe
+from qsmnode.engine.presets import VERSIONS
 from qsmnode.errors import JobFailed, NotEligible
 from qsmnode.products import qsm_series
 from qsmnode.products.context import ProductContext
@@ -141,3 +144,33 @@ def test_a_value_that_is_not_finite_is_refused(context: Make, made: SimpleNamesp
 def test_without_a_place_in_the_study_there_is_no_product(context: Make, keyword: str) -> None:
     with pytest.raises(NotEligible, match=keyword):
         qsm_series.SERIES.build(context(**{keyword: None}))
+
+
+def test_series_of_other_parameters_say_what_differs(context: Make) -> None:
+    """In the list of series by their description, and whole where it is said how they were made."""
+    titles, said, series = [], [], set()
+    for choice in (
+        "default",
+        "fast",
+        {"inversion": "tkd"},
+        {"inversion": {"alpha": 5e-5}},
+        {"r2star": "nlls"},
+    ):
+        image = qsm_series.SERIES.build(context(context={"recipe": Recipe.from_mapping(choice)}))[0]
+        titles.append(image.SeriesDescription)
+        said.append(image.DerivationDescription)
+        series.add(image.SeriesInstanceUID)
+    assert titles == [
+        "QSM ppb (research use)",
+        "QSM ppb, fast (research use)",
+        "QSM ppb, inversion tkd (research use)",
+        "QSM ppb, inversion alpha=5e-05 (research use)",
+        "QSM ppb (research use)",
+    ]
+    assert len(series) == 5
+    assert "preset fast" in said[1]
+    assert f"other than preset {VERSIONS['default']}: inversion tkd" in said[2]
+    assert "r2star nlls" in said[4]
+    chosen = {"qsm": SeriesSettings.model_validate({"description": "For hanging"})}
+    styled = context(context={"recipe": Recipe.preset("fast"), "styles": chosen})
+    assert qsm_series.SERIES.build(styled)[0].SeriesDescription == "For hanging (research use)", "as chosen"

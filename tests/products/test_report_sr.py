@@ -92,7 +92,7 @@ def test_it_says_how_the_numbers_came_about(context: Make, made: SimpleNamespace
         "residual_rad = 0.125",
         "2-D acquisition",
         "voxels clipped in the QSM series = 1",
-        "inversion: tv strength=0.25",
+        "inversion: tv alpha=",
         "ab" * 32,
         "not for diagnosis",
     ):
