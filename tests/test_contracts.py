@@ -25,6 +25,7 @@ _DISTRIBUTION = {
     "PIL": "pillow",
     "pydantic_core": "pydantic",
     "dicomweb_client": "dicomweb-client",
+    "SimpleITK": "simpleitk",
 }
 _DECODERS = {"python-gdcm", "pyjpegls"}  # imported by pydicom, where it decodes
 
@@ -141,8 +142,23 @@ def _imported_distributions() -> set[str]:
 
 def test_dependencies_are_what_the_package_imports() -> None:
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[^\w-]", requirement)[0].lower() for requirement in project["dependencies"]}
+    declared = _names(project["dependencies"]) | _names(project["optional-dependencies"]["atlas"])
     assert _imported_distributions() | _DECODERS == declared
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[^\w-]", requirement)[0].lower() for requirement in requirements}
+
+
+def test_what_only_nuclei_need_is_imported_where_they_are_looked_for() -> None:
+    """Inside functions, so that everything else runs without the extra."""
+    for path in _sources("qsmnode"):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if "SimpleITK" in names:
+                assert path.parent.name == "nuclei", path
+                assert node not in tree.body, path
 
 
 def _readme_commands() -> list[str]:
