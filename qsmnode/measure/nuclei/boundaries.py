@@ -31,8 +31,8 @@ _CLEAR = 3.0
 """Spreads of a tissue away from it that are enough, where half way would be farther."""
 _INNER = 0.5
 """Part of the greatest depth from where on a voxel of the atlas's is certain to be that nucleus."""
-_VEIN_PPB, _VEIN_CONTRAST = 50.0, 0.8
-"""Above a nucleus' own level by this, or by this part of its contrast, lie veins that run along it."""
+_VEIN_PPB, _MUCH_IRON_PPB = 50.0, 60.0
+"""So far above its own level lie veins along a nucleus; those with much iron are as bright as veins."""
 _NO_EXTREME_PPB = 80.0
 _BRIGHTEST_PPB = 250.0
 _CLOSED = 65535
@@ -115,7 +115,8 @@ class _Scene:
         bright = self.brain & (depth > -_SEAM_MM)
         bright &= self.images[0] > self.ground + half * (level[0] - self.ground)
         contrast = float(level[0] - self.ground[core].mean())
-        bright &= self.images[0] < level[0] + max(_VEIN_PPB, _VEIN_CONTRAST * contrast)
+        if PARTS[number - 1].typical_ppb < _MUCH_IRON_PPB:
+            bright &= self.images[0] < level[0] + _VEIN_PPB
         for tissue in self.tissues.means:
             clear = _CLEAR / max(self.tissues.distance(tissue, level), 1e-9)
             way = self.tissues.part_of_the_way(self.images, tissue, level)
