@@ -79,7 +79,7 @@ def find_nuclei(
     chi = np.where(maps.mask, np.nan_to_num(maps.susceptibility * np.float32(1000)), np.float32(0))
     registered = _registered(chi, maps.mask, affine)
     if registered is None or registered.correlation < LEAST_CORRELATION:
-        return _none(maps.mask, unregistered(registered.correlation if registered else 0.0))
+        return _none(maps.mask, unregistered(registered.correlation if registered else None))
     view = _view(registered, maps.mask.shape, affine)
     decay = None
     if magnitude is not None and len(echo_times_s) > 1:
@@ -119,16 +119,19 @@ def _unfit(maps: Maps) -> Issue | None:
 
 
 def _registered(chi: Float, mask: Mask, affine: Affine) -> Registered | None:
-    """None where the pattern is nowhere."""
+    """None where the pattern is nowhere, or cannot be brought onto the map."""
     found = atlas()
     calm = Volume(np.where(mask, np.clip(chi, _LOWEST_PPB, _HIGHEST_PPB), np.float32(0)), affine)
     brain = Volume(mask.astype(np.float32), affine)
     guess = search(calm, brain, found)
     if guess.correlation < LEAST_GUESS:
         return None
-    transform = aligned(calm, brain, found, guess.transform, ALL)
-    midbrain = aligned(calm, brain, found, transform, GROUP, _GROUP)
-    return bent(calm, brain, found, transform, _GROUP, midbrain)
+    try:
+        transform = aligned(calm, brain, found, guess.transform, ALL)
+        midbrain = aligned(calm, brain, found, transform, GROUP, _GROUP)
+        return bent(calm, brain, found, transform, _GROUP, midbrain)
+    except RuntimeError:  # so SimpleITK says that the two no longer overlap
+        return None
 
 
 @dataclass(frozen=True, eq=False)

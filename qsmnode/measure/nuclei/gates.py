@@ -54,8 +54,10 @@ class Evidence:
     contrast_ppb: float
 
 
-def unregistered(correlation: float) -> Issue:
-    """Why there is nothing at all."""
+def unregistered(correlation: float | None) -> Issue:
+    """Why there is nothing at all; None: the atlas found no place."""
+    if correlation is None:
+        return Issue("not_found", "the nuclei's pattern was found nowhere in this map")
     words = (
         f"the atlas could not be brought onto this map: correlation {correlation:.2f}, "
         f"at least {LEAST_CORRELATION:.2f} expected"

@@ -58,6 +58,8 @@ def search(chi: Volume, brain: Volume, atlas: Atlas) -> Guess:
     """
     box = around(places(brain.values > 0, brain.affine), _SPACING_MM, 0.0)
     weight = brain.smoothed(_SMOOTHING_MM).on(box)
+    if not (weight > 0.5).any():
+        return Guess(np.eye(4), -1.0)  # single voxels are no brain
     maps = _Spectra.of(chi.smoothed(_SMOOTHING_MM).on(box) / np.maximum(weight, _LEAST_WEIGHT), weight)
     width, middle_x = _width(box, weight)
     off = np.abs(box.affine[0, 3] + _SPACING_MM * np.arange(box.shape[0]) - middle_x) > _OFF_MIDLINE_MM

@@ -135,3 +135,19 @@ def test_voxels_too_large_and_brains_too_small_are_not_looked_at(head: Painted) 
     empty = find_nuclei(replace(head.maps, mask=np.zeros_like(head.maps.mask)), head.affine)
     assert _why(empty) == {"not_found"}
     assert len(empty) == 16
+
+
+def test_a_mask_of_single_voxels_and_a_registration_that_breaks_off_are_reasons(
+    head: Painted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scattered = head.maps.mask & (np.indices(head.maps.mask.shape).sum(axis=0) % 4 == 0)
+    assert _why(find_nuclei(replace(head.maps, mask=scattered), head.affine)) == {"not_found"}
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("All samples map outside moving image buffer")
+
+    monkeypatch.setattr(sitk.ImageRegistrationMethod, "Execute", broken)
+    regions = find_nuclei(head.maps, head.affine, head.magnitude, TIMES_S)
+    assert {region.refused.words for region in regions if region.refused} == {
+        "the nuclei's pattern was found nowhere in this map"
+    }
